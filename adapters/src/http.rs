@@ -1,0 +1,118 @@
+//! The one HTTP client towards providers: time limits, size limits, no proxies, no redirects, and
+//! the one distinction that matters after a failure: was the request certainly not sent, or may it
+//! have been? Knows no provider. The only owner of reqwest.
+
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use rejoinder_engine::adapter::{SendError, SendErrorKind};
+use rejoinder_engine::domain::time::Span;
+
+/// A connection that takes longer is not made (decisions: delivery lease).
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
+/// A request that takes longer is in doubt (decisions: delivery lease).
+const TOTAL_TIMEOUT: Duration = Duration::from_secs(8);
+/// An answer that is longer is cut off: providers answer in a few kilobytes.
+const MAX_ANSWER_BYTES: usize = 1024 * 1024;
+/// Connections kept open to one provider.
+const MAX_IDLE_PER_HOST: usize = 64;
+
+/// The one HTTP client towards providers. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Http(reqwest::Client);
+
+impl Http {
+    /// A client with this crate's limits.
+    #[expect(clippy::disallowed_methods, reason = "this is the owner of the client")]
+    pub fn new() -> Self {
+        // A second call finds the provider installed already, which is as good.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let client = reqwest::Client::builder()
+            .no_proxy()
+            .redirect(reqwest::redirect::Policy::none())
+            .connect_timeout(CONNECT_TIMEOUT)
+            .timeout(TOTAL_TIMEOUT)
+            .pool_max_idle_per_host(MAX_IDLE_PER_HOST)
+            .tcp_nodelay(true)
+            .user_agent(concat!("rejoinder/", env!("CARGO_PKG_VERSION")))
+            .build()
+            .expect("the TLS provider is installed and no option is contradictory");
+        Self(client)
+    }
+
+    /// Begins a request.
+    pub fn request(&self, method: reqwest::Method, url: &str) -> reqwest::RequestBuilder {
+        self.0.request(method, url)
+    }
+
+    /// Sends a request and reads the whole answer, whatever its status.
+    ///
+    /// # Errors
+    /// `NotConnected` if no connection was made: certainly not sent. `Invalid` if the request could
+    /// not be built. `InDoubt` for everything else: the request may have arrived.
+    pub async fn send(&self, request: reqwest::RequestBuilder) -> Result<Answer, SendError> {
+        let mut response = request.send().await.map_err(|error| fault(&error))?;
+        let status = response.status().as_u16();
+        let retry_after = response
+            .headers()
+            .get("retry-after")
+            .and_then(|value| value.to_str().ok())
+            .and_then(|value| value.trim().parse().ok())
+            .map(|seconds: i64| Span::seconds(seconds.clamp(0, 3600)));
+        let mut body = BytesMut::new();
+        while let Some(chunk) = response.chunk().await.map_err(|error| fault(&error))? {
+            let room = MAX_ANSWER_BYTES - body.len();
+            body.extend_from_slice(&chunk[..chunk.len().min(room)]);
+            if body.len() == MAX_ANSWER_BYTES {
+                break;
+            }
+        }
+        Ok(Answer {
+            status,
+            retry_after,
+            body: body.freeze(),
+        })
+    }
+}
+
+impl Default for Http {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// What the provider answered.
+#[derive(Clone, Debug)]
+pub struct Answer {
+    /// The HTTP status.
+    pub status: u16,
+    /// How long the provider asks us to wait; at most an hour.
+    pub retry_after: Option<Span>,
+    /// The body, cut off at `MAX_ANSWER_BYTES`.
+    pub body: Bytes,
+}
+
+/// The error without its address, which may hold an account's id or a customer's number.
+fn fault(error: &reqwest::Error) -> SendError {
+    if error.is_connect() {
+        SendError::new(
+            SendErrorKind::NotConnected,
+            "no connection to the provider could be made",
+        )
+    } else if error.is_builder() {
+        SendError::new(
+            SendErrorKind::Invalid,
+            "the provider's address in the configuration is not usable",
+        )
+    } else if error.is_timeout() {
+        SendError::new(
+            SendErrorKind::InDoubt,
+            "the provider did not answer in time",
+        )
+    } else {
+        SendError::new(
+            SendErrorKind::InDoubt,
+            "the connection broke before the provider answered",
+        )
+    }
+}

@@ -1,0 +1,3 @@
+//! The providers' protocols: one folder per provider, the same files in each.
+
+pub mod http;

@@ -1,0 +1,419 @@
+//! What the engine asks of a provider's adapter, and the words in which the two speak.
+//!
+//! An adapter knows one protocol and nothing of the database. `route`, `receive`, `parse` and `check`
+//! are pure; only `send` and its kin talk to the outside world.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use bytes::Bytes;
+use futures_util::future::BoxFuture;
+
+use crate::crypto::Secret;
+use crate::domain::channel::Channel;
+use crate::domain::contact::Address;
+use crate::domain::content::Content;
+use crate::domain::ids::{ChannelId, DeliveryId};
+use crate::domain::inbound::{Failure, Inbound};
+use crate::domain::time::Span;
+
+/// The most that a webhook's body may weigh: Meta sends up to 3 MB, and a little room.
+pub const MAX_WEBHOOK_BYTES: usize = 4 * 1024 * 1024;
+
+/// The code that speaks one provider's protocol.
+pub trait Adapter: Send + Sync + 'static {
+    /// The stable name, as stored in channels and used in configuration: `meta`, `twilio`.
+    fn kind(&self) -> &'static str;
+
+    /// What the credentials of a channel consist of.
+    fn credential_fields(&self) -> &'static [CredentialField];
+
+    /// Where to look for the secrets that may verify `webhook`. Reads unverified data: only a hint.
+    fn route(&self, webhook: &Webhook) -> Route;
+
+    /// Those of a channel's credentials that verify webhooks, newest first.
+    fn webhook_secrets(&self, credentials: &Credentials) -> Vec<Secret>;
+
+    /// The answer to the handshake by which a provider tests a webhook's address (GET), if `webhook` is
+    /// one and carries one of the `tokens`.
+    fn handshake(&self, _webhook: &Webhook, _tokens: &[Secret]) -> Option<String> {
+        None
+    }
+
+    /// Those of a channel's credentials that a handshake must carry.
+    fn handshake_tokens(&self, _credentials: &Credentials) -> Vec<Secret> {
+        Vec::new()
+    }
+
+    /// Verifies `webhook` over its raw bytes against each of `secrets`, and only then parses it.
+    /// An item that is not understood does not spoil its neighbours: it comes as `Item::Unknown`.
+    ///
+    /// # Errors
+    /// `Refused`, without a reason: the sender learns nothing from it.
+    fn receive(&self, webhook: &Webhook, secrets: &[Secret]) -> Result<Received, Refused>;
+
+    /// Parses the body of an item that was not understood when it came (`Inbound::raw`).
+    fn parse(&self, raw: &str) -> Vec<Inbound>;
+
+    /// What the provider wants to read in answer to an accepted webhook.
+    fn reply(&self) -> Reply {
+        Reply {
+            content_type: None,
+            body: "",
+        }
+    }
+
+    /// Whether the provider would take `content` at all: its limits on lengths and counts.
+    ///
+    /// # Errors
+    /// A `SendError` of kind `Invalid` that names the limit.
+    fn check(&self, content: &Content) -> Result<(), SendError>;
+
+    /// What must exist at the provider before `content` can be sent (Twilio's Content resources),
+    /// if anything: a key under which its reference is kept, exactly as long as the content's form.
+    fn resource(&self, _outgoing: &Outgoing<'_>) -> Option<ResourceKey> {
+        None
+    }
+
+    /// Finds or creates what `resource` asked for, and gives the provider's reference of it.
+    /// Nothing reaches the customer by this; it may be repeated.
+    fn provide<'a>(
+        &'a self,
+        _outgoing: &'a Outgoing<'a>,
+    ) -> BoxFuture<'a, Result<String, SendError>> {
+        Box::pin(async {
+            Err(SendError::new(
+                SendErrorKind::Invalid,
+                "this provider keeps no resources",
+            ))
+        })
+    }
+
+    /// Sends one message: exactly one request that could reach the customer.
+    fn send<'a>(&'a self, outgoing: &'a Outgoing<'a>) -> BoxFuture<'a, Result<Sent, SendError>>;
+
+    /// Shows the customer that their message was read, or that an answer is being written.
+    /// Best effort: never retried.
+    fn signal<'a>(&'a self, signal: &'a Signal<'a>) -> BoxFuture<'a, Result<(), SendError>>;
+}
+
+/// A request from a provider, as it came: nothing decoded, nothing believed.
+#[derive(Clone)]
+pub struct Webhook {
+    /// GET or POST.
+    pub method: Method,
+    /// The channel named in the path, if one was.
+    pub channel_id: Option<ChannelId>,
+    /// Our public address of this very path and query, from configuration and the raw request line,
+    /// without the fragment. Empty if no public address is configured.
+    pub url: String,
+    /// The raw query, without the question mark.
+    pub query: String,
+    /// Every header, names in lower case, in the order received; a header may come twice.
+    pub headers: Vec<(String, Bytes)>,
+    /// The body, at most `MAX_WEBHOOK_BYTES`.
+    pub body: Bytes,
+}
+
+impl Webhook {
+    /// The value of a header that came exactly once; one that is missing or doubled is `None`.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        let mut values = self.headers.iter().filter(|(header, _)| header == name);
+        let (_, value) = values.next()?;
+        if values.next().is_some() {
+            return None;
+        }
+        std::str::from_utf8(value).ok()
+    }
+}
+
+/// How a webhook was asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Method {
+    /// The handshake, or Twilio when so configured.
+    Get,
+    /// Everything else.
+    Post,
+}
+
+/// Where to look for the secrets that may verify a webhook.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Route {
+    /// The server's own app (Meta), whose secret is in the configuration.
+    Server,
+    /// The channel named in the path.
+    Channel(ChannelId),
+    /// Every channel of an account, by the account's id at the provider.
+    Account(String),
+    /// Nowhere: the constant refusal.
+    Nowhere,
+}
+
+/// What came of a webhook that was verified.
+#[derive(Debug)]
+pub struct Received {
+    /// The position, among the secrets given, of the one that verified it.
+    pub secret: usize,
+    /// The items, in the order of the webhook.
+    pub items: Vec<Inbound>,
+}
+
+/// A webhook was not verified. There is deliberately nothing more to say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("webhook refused")]
+pub struct Refused;
+
+/// What a provider wants to read in answer to an accepted webhook.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Reply {
+    /// The media type, if there is a body.
+    pub content_type: Option<&'static str>,
+    /// The body.
+    pub body: &'static str,
+}
+
+/// A part of a channel's credentials.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CredentialField {
+    /// Its name in the API and on the command line.
+    pub name: &'static str,
+    /// Whether a channel cannot do without it.
+    pub required: bool,
+    /// What it is and where to find it, in one sentence.
+    pub help: &'static str,
+}
+
+/// The secrets of a channel by field name.
+#[derive(Clone, Default)]
+pub struct Credentials(BTreeMap<String, Secret>);
+
+impl Credentials {
+    /// The secret of a field, if it is set and not empty.
+    pub fn get(&self, field: &str) -> Option<&Secret> {
+        self.0.get(field).filter(|secret| !secret.is_empty())
+    }
+
+    /// Sets the secret of a field.
+    pub fn set(&mut self, field: &str, secret: Secret) {
+        self.0.insert(field.to_owned(), secret);
+    }
+
+    /// The names of the fields that are set.
+    pub fn fields(&self) -> impl Iterator<Item = &str> {
+        self.0
+            .iter()
+            .filter(|(_, secret)| !secret.is_empty())
+            .map(|(field, _)| field.as_str())
+    }
+
+    /// The fields and their secrets, to be sealed.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, &Secret)> {
+        self.0
+            .iter()
+            .map(|(field, secret)| (field.as_str(), secret))
+    }
+}
+
+impl fmt::Debug for Credentials {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.0.keys()).finish()
+    }
+}
+
+impl<K: Into<String>> FromIterator<(K, Secret)> for Credentials {
+    fn from_iter<I: IntoIterator<Item = (K, Secret)>>(fields: I) -> Self {
+        Self(
+            fields
+                .into_iter()
+                .map(|(field, secret)| (field.into(), secret))
+                .collect(),
+        )
+    }
+}
+
+/// A message about to leave.
+#[derive(Debug)]
+pub struct Outgoing<'a> {
+    /// The number it leaves by.
+    pub channel: &'a Channel,
+    /// What opens the provider's API.
+    pub credentials: &'a Credentials,
+    /// Where it goes.
+    pub to: &'a Address,
+    /// What it says.
+    pub content: &'a Content,
+    /// The language of templates that name none.
+    pub language: &'a str,
+    /// The message it quotes, by the provider's id.
+    pub reply_to: Option<&'a str>,
+    /// Our id, which must come back with every status.
+    pub delivery_id: DeliveryId,
+    /// Where statuses should be sent, for providers that are told with each message; no public address: `None`.
+    pub callback_url: Option<&'a str>,
+    /// The provider's reference of what `Adapter::resource` asked for.
+    pub reference: Option<&'a str>,
+}
+
+/// Something that must exist at the provider before a message can be sent.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct ResourceKey {
+    /// The account at the provider.
+    pub account: String,
+    /// What it is: a hash of exactly what would be created, or a name.
+    pub key: String,
+}
+
+/// A mark on the customer's message that is not a message.
+#[derive(Debug)]
+pub struct Signal<'a> {
+    /// The number it leaves by.
+    pub channel: &'a Channel,
+    /// What opens the provider's API.
+    pub credentials: &'a Credentials,
+    /// The customer's message, by the provider's id.
+    pub message_id: &'a str,
+    /// Which mark.
+    pub kind: SignalKind,
+}
+
+/// Which mark.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SignalKind {
+    /// The message was read.
+    Read,
+    /// The message was read, and an answer is being written.
+    Typing,
+}
+
+/// The provider has the message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sent {
+    /// The provider's id of it.
+    pub provider_id: String,
+}
+
+/// Why a message was not sent, or may not have been.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{}: {detail}", kind.code())]
+pub struct SendError {
+    /// One of a closed list.
+    pub kind: SendErrorKind,
+    /// The provider's own code, or 0.
+    pub provider_code: i64,
+    /// What happened, for the tenant: free of secrets and of message text.
+    pub detail: String,
+    /// How long the provider asks us to wait.
+    pub retry_after: Option<Span>,
+}
+
+impl SendError {
+    /// An error without a provider's code.
+    pub fn new(kind: SendErrorKind, detail: impl Into<String>) -> Self {
+        Self {
+            kind,
+            provider_code: 0,
+            detail: detail.into(),
+            retry_after: None,
+        }
+    }
+
+    /// The same error with the provider's code.
+    #[must_use]
+    pub const fn with_code(mut self, provider_code: i64) -> Self {
+        self.provider_code = provider_code;
+        self
+    }
+
+    /// The stable code, as stored and printed.
+    pub const fn code(&self) -> &'static str {
+        self.kind.code()
+    }
+
+    /// The error as it is kept with a failed delivery.
+    pub fn to_failure(&self) -> Failure {
+        Failure {
+            kind: self.code().to_owned(),
+            provider_code: self.provider_code,
+            detail: self.detail.clone(),
+        }
+    }
+}
+
+/// The closed list of reasons. What the engine does follows from the kind alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum SendErrorKind {
+    /// No connection was ever made: certainly not sent.
+    NotConnected,
+    /// The request was written and no usable answer came: it may have been sent.
+    InDoubt,
+    /// The provider refused for now, and says so.
+    Temporary,
+    /// The number, or the account, sends too fast.
+    RateLimited,
+    /// Too many messages to this one customer.
+    PairLimited,
+    /// The credentials are wrong, expired, or lack a permission.
+    Credential,
+    /// The number or account is not in a state to send: not registered, not paid for, under review.
+    ChannelUnready,
+    /// Free-form text outside the service window.
+    WindowClosed,
+    /// The customer does not want to be written to.
+    OptedOut,
+    /// The customer cannot be reached at this address.
+    Unreachable,
+    /// The template is missing, paused, or its values do not fit.
+    TemplateRejected,
+    /// The file could not be fetched, or is not allowed.
+    MediaRejected,
+    /// The message is not well formed; the detail names the limit or field.
+    Invalid,
+    /// The provider will not send it: policy, spam, an experiment.
+    Refused,
+    /// Too late: it waited longer than it was worth.
+    Expired,
+}
+
+impl SendErrorKind {
+    /// The stable code, as stored, printed, and seen by scripts as `status.failure.kind`.
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::NotConnected => "not_connected",
+            Self::InDoubt => "in_doubt",
+            Self::Temporary => "temporary",
+            Self::RateLimited => "rate_limited",
+            Self::PairLimited => "pair_limited",
+            Self::Credential => "credential",
+            Self::ChannelUnready => "channel_unready",
+            Self::WindowClosed => "window_closed",
+            Self::OptedOut => "opted_out",
+            Self::Unreachable => "unreachable",
+            Self::TemplateRejected => "template_rejected",
+            Self::MediaRejected => "media_rejected",
+            Self::Invalid => "invalid",
+            Self::Refused => "refused",
+            Self::Expired => "expired",
+        }
+    }
+
+    /// Whether the same request may be made again, because the message was certainly not sent.
+    pub const fn is_retryable(self) -> bool {
+        match self {
+            Self::NotConnected
+            | Self::Temporary
+            | Self::RateLimited
+            | Self::PairLimited
+            | Self::Credential
+            | Self::ChannelUnready => true,
+            Self::InDoubt
+            | Self::WindowClosed
+            | Self::OptedOut
+            | Self::Unreachable
+            | Self::TemplateRejected
+            | Self::MediaRejected
+            | Self::Invalid
+            | Self::Refused
+            | Self::Expired => false,
+        }
+    }
+}

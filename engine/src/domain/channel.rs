@@ -1,0 +1,49 @@
+//! One WhatsApp number of a location at one provider.
+
+use serde::{Deserialize, Serialize};
+
+use super::contact::Phone;
+use super::ids::{ChannelId, LocationId};
+
+/// A channel, without its credentials.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Channel {
+    /// The tenant.
+    pub location_id: LocationId,
+    /// This channel.
+    pub id: ChannelId,
+    /// The adapter's kind: `meta`, `twilio`, or a host's own.
+    pub provider: String,
+    /// The account at the provider that the credentials belong to (Meta: business account; Twilio: account SID).
+    pub account: String,
+    /// The provider's own key of the number (Meta: phone number id; Twilio: digits of the number).
+    pub key: String,
+    /// The number that customers see.
+    pub phone: Phone,
+    /// What people call it.
+    pub name: String,
+    /// How it behaves.
+    pub settings: ChannelSettings,
+    /// Whether it takes part; a disabled channel stores what comes in and sends nothing.
+    pub enabled: bool,
+}
+
+/// How a channel behaves.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ChannelSettings {
+    /// Twilio only: a message whose sender is the business's own number is an echo from the phone app.
+    /// Off by default: there is no evidence that Twilio sends such echoes.
+    pub echo_by_sender: bool,
+    /// Messages per second that leave at most over this number (Meta: 80, or 20 in coexistence; Twilio: 80).
+    pub messages_per_second: u32,
+}
+
+impl Default for ChannelSettings {
+    fn default() -> Self {
+        Self {
+            echo_by_sender: false,
+            messages_per_second: 80,
+        }
+    }
+}

@@ -1,0 +1,171 @@
+//! One outgoing message and its attempts; its state never goes backwards.
+
+use super::content::Content;
+use super::ids::{ChannelId, ConversationId, DeliveryId, EventId, LocationId, RuleId, RunId};
+use super::inbound::Stage;
+use super::time::Timestamp;
+
+/// One outgoing message and its attempts.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Delivery {
+    /// The tenant.
+    pub location_id: LocationId,
+    /// This delivery; travels to the provider and comes back with its statuses.
+    pub id: DeliveryId,
+    /// Where it goes.
+    pub conversation_id: ConversationId,
+    /// The number it leaves by.
+    pub channel_id: ChannelId,
+    /// What wanted it.
+    pub origin: Origin,
+    /// What it says.
+    pub content: Content,
+    /// What goes out instead if the service window is shut.
+    pub fallback: Option<Content>,
+    /// The message it quotes, by the provider's id.
+    pub reply_to: Option<String>,
+    /// How far it has come.
+    pub state: DeliveryState,
+    /// How often it was tried.
+    pub attempts: u32,
+    /// The provider's id of it, once accepted.
+    pub provider_id: Option<String>,
+    /// Not before then.
+    pub not_before: Timestamp,
+    /// The refused delivery that this one replaces.
+    pub fallback_of: Option<DeliveryId>,
+    /// The order among the deliveries of its conversation: creation, then position within it.
+    pub position: i64,
+    /// Whether the rule wants to hear of its statuses.
+    pub wants_status: bool,
+    /// When it was decided.
+    pub created_at: Timestamp,
+}
+
+/// What wanted a delivery.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// A rule, in a run.
+    Rule {
+        /// The rule.
+        rule_id: RuleId,
+        /// The run.
+        run_id: RunId,
+        /// The event that the run looked at.
+        event_id: EventId,
+    },
+    /// A person, through the API or the inbox.
+    Person,
+}
+
+impl Origin {
+    /// The stable name, as stored and printed.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Rule { .. } => "rule",
+            Self::Person => "person",
+        }
+    }
+}
+
+/// How far a delivery has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum DeliveryState {
+    /// To be sent, or to be tried again.
+    Ready,
+    /// The request may be on its way.
+    Sending,
+    /// The request was written and no answer came: it may have been sent.
+    InDoubt,
+    /// The provider has it, and has come this far with it.
+    Reached(Stage),
+    /// It was given up before it was sent: someone took over, or the location is gone.
+    Cancelled,
+}
+
+impl DeliveryState {
+    /// The stable name, as stored and printed.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Ready => "ready",
+            Self::Sending => "sending",
+            Self::InDoubt => "in_doubt",
+            Self::Reached(stage) => stage.name(),
+            Self::Cancelled => "cancelled",
+        }
+    }
+
+    /// Reads what `name` wrote.
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|state| state.name() == text)
+    }
+
+    const ALL: [Self; 10] = [
+        Self::Ready,
+        Self::Sending,
+        Self::InDoubt,
+        Self::Reached(Stage::Accepted),
+        Self::Reached(Stage::Sent),
+        Self::Reached(Stage::Delivered),
+        Self::Reached(Stage::Read),
+        Self::Reached(Stage::Played),
+        Self::Reached(Stage::Failed),
+        Self::Cancelled,
+    ];
+
+    /// The state after the provider told `stage`, or `None` if that is no news: states do not go
+    /// backwards, and what was delivered cannot fail any more.
+    pub fn advance(self, stage: Stage) -> Option<Self> {
+        let advances = match self {
+            Self::Ready | Self::Sending | Self::InDoubt => true,
+            // It was given up, and yet it was sent: the provider knows better.
+            Self::Cancelled => stage != Stage::Failed,
+            Self::Reached(Stage::Failed) => {
+                matches!(stage, Stage::Delivered | Stage::Read | Stage::Played)
+            }
+            Self::Reached(Stage::Delivered | Stage::Read | Stage::Played)
+                if stage == Stage::Failed =>
+            {
+                false
+            }
+            Self::Reached(reached) => stage > reached,
+        };
+        advances.then_some(Self::Reached(stage))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_state_never_goes_backwards() {
+        let stages = [
+            Stage::Accepted,
+            Stage::Sent,
+            Stage::Delivered,
+            Stage::Read,
+            Stage::Played,
+        ];
+        for (i, reached) in stages.iter().enumerate() {
+            for earlier in &stages[..=i] {
+                assert_eq!(DeliveryState::Reached(*reached).advance(*earlier), None);
+            }
+        }
+        assert_eq!(
+            DeliveryState::Reached(Stage::Read).advance(Stage::Failed),
+            None
+        );
+        assert_eq!(
+            DeliveryState::Reached(Stage::Sent).advance(Stage::Failed),
+            Some(DeliveryState::Reached(Stage::Failed))
+        );
+    }
+
+    #[test]
+    fn every_state_reads_back() {
+        for state in DeliveryState::ALL {
+            assert_eq!(DeliveryState::parse(state.name()), Some(state));
+        }
+    }
+}

@@ -1,0 +1,21 @@
+//! Plain data: what the engine knows, without a database, a clock or a network.
+//! Nothing here is async, and nothing here imports from the rest of the engine.
+
+pub mod channel;
+pub mod contact;
+pub mod content;
+pub mod conversation;
+pub mod delivery;
+pub mod effect;
+pub mod event;
+pub mod ids;
+pub mod inbound;
+pub mod location;
+pub mod message;
+pub mod occurrence;
+pub mod rule;
+pub mod run;
+pub mod snapshot;
+pub mod template;
+pub mod time;
+pub mod window;
