@@ -36,6 +36,8 @@ pub struct Delivery {
     pub fallback_of: Option<DeliveryId>,
     /// The order among the deliveries of its conversation: creation, then position within it.
     pub position: i64,
+    /// Whether it goes out although a person is in charge.
+    pub when_held: bool,
     /// Whether the rule wants to hear of its statuses.
     pub wants_status: bool,
     /// When it was decided.

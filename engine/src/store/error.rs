@@ -1,0 +1,70 @@
+//! What can go wrong between the engine and its database.
+
+use sea_orm::DbErr;
+
+use crate::crypto::SealError;
+
+/// The store could not do what was asked.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum Error {
+    /// The database refused, or could not be reached.
+    #[error("the database failed: {0}")]
+    Database(String),
+    /// Something of that name or number is there already.
+    #[error("{0}")]
+    Conflict(String),
+    /// A row does not read as what it should be.
+    #[error("a row of {table} does not read: {what}")]
+    Corrupt {
+        /// The table, without its prefix.
+        table: &'static str,
+        /// What is wrong with it.
+        what: String,
+    },
+    /// A sealed value does not open.
+    #[error("a secret of the database does not open")]
+    Sealed(#[from] SealError),
+    /// The database is not set up for what we promise.
+    #[error("{0}")]
+    Unfit(String),
+    /// More is waiting to be written than may wait.
+    #[error("too much is waiting to be written; try again in a moment")]
+    Overloaded,
+    /// The store was closed.
+    #[error("the store is closed")]
+    Closed,
+}
+
+impl From<DbErr> for Error {
+    fn from(error: DbErr) -> Self {
+        // A statement's text may come with the error, but never a bound value: those hold message text and numbers.
+        match error.sql_err() {
+            Some(sea_orm::SqlErr::UniqueConstraintViolation(_)) => {
+                Self::Conflict("it exists already".to_owned())
+            }
+            _ => Self::Database(error.to_string()),
+        }
+    }
+}
+
+impl Error {
+    pub(crate) fn corrupt(table: &'static str, what: impl std::fmt::Display) -> Self {
+        Self::Corrupt {
+            table,
+            what: what.to_string(),
+        }
+    }
+}
+
+/// Reads a JSON column.
+pub(crate) fn read_json<T: serde::de::DeserializeOwned>(
+    table: &'static str,
+    text: &str,
+) -> Result<T, Error> {
+    serde_json::from_str(text).map_err(|error| Error::corrupt(table, error))
+}
+
+/// Writes a JSON column.
+pub(crate) fn write_json<T: serde::Serialize>(value: &T) -> String {
+    serde_json::to_string(value).expect("our own types have string keys and finite numbers")
+}

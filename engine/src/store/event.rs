@@ -1,0 +1,263 @@
+//! What happened, once.
+
+use sea_orm::entity::prelude::*;
+use sea_orm::{
+    ActiveValue::Set, DatabaseTransaction, DbBackend, FromQueryResult, QueryOrder, QuerySelect,
+};
+
+use super::{Error, LocationStore, Store, read_json, sql, write_json};
+use crate::domain::event::{Event, EventState, Payload};
+use crate::domain::ids::{ChannelId, ConversationId, EventId, LocationId, RuleId};
+use crate::domain::inbound::{Stage, Status};
+use crate::domain::time::Timestamp;
+
+#[sea_orm::model]
+#[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
+#[sea_orm(table_name = "rejoinder_event")]
+pub struct Model {
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub location_id: Uuid,
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub id: Uuid,
+    pub channel_id: Uuid,
+    pub conversation_id: Option<Uuid>,
+    pub seq: i64,
+    pub kind: String,
+    pub external_key: String,
+    pub payload: String,
+    pub at: i64,
+    pub received_at: i64,
+    pub rule_id: Option<Uuid>,
+    pub state: String,
+    pub attempts: i32,
+    pub visits: Option<String>,
+}
+
+impl ActiveModelBehavior for ActiveModel {}
+
+/// An event as listed: what happened, and how far it has come.
+#[derive(Clone, Debug, PartialEq)]
+pub struct EventRow {
+    /// What happened.
+    pub event: Event,
+    /// `pending`, `done` or `parked`.
+    pub state: String,
+    /// The rules that did not run, and why, as JSON.
+    pub visits: Option<String>,
+}
+
+impl TryFrom<Model> for EventRow {
+    type Error = Error;
+
+    fn try_from(row: Model) -> Result<Self, Error> {
+        Ok(Self {
+            event: Event {
+                location_id: LocationId::from_uuid(row.location_id),
+                id: EventId::from_uuid(row.id),
+                channel_id: ChannelId::from_uuid(row.channel_id),
+                conversation_id: row.conversation_id.map(ConversationId::from_uuid),
+                seq: row.seq,
+                payload: read_json("event", &row.payload)?,
+                at: Timestamp::from_ms(row.at),
+                received_at: Timestamp::from_ms(row.received_at),
+                rule_id: row.rule_id.map(RuleId::from_uuid),
+            },
+            state: row.state,
+            visits: row.visits,
+        })
+    }
+}
+
+impl Store {
+    /// The events of every location that wait for their rules, in the order of their conversations.
+    pub(crate) async fn pending_events(&self) -> Result<Vec<Event>, Error> {
+        let rows = Entity::find()
+            .filter(Column::State.eq(EventState::Pending.name()))
+            .order_by_asc(Column::LocationId)
+            .order_by_asc(Column::ConversationId)
+            .order_by_asc(Column::Seq)
+            .all(&self.reader)
+            .await?;
+        rows.into_iter()
+            .map(|row| EventRow::try_from(row).map(|row| row.event))
+            .collect()
+    }
+}
+
+impl LocationStore<'_> {
+    /// The location's events in the order in which they were stored, after the one named.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn events(&self, after: Option<EventId>, limit: u64) -> Result<Vec<EventRow>, Error> {
+        let mut query = Entity::find().filter(Column::LocationId.eq(self.location_id.uuid()));
+        if let Some(after) = after {
+            query = query.filter(Column::Id.gt(after.uuid()));
+        }
+        let rows = query
+            .order_by_asc(Column::Id)
+            .limit(limit)
+            .all(self.reader())
+            .await?;
+        rows.into_iter().map(EventRow::try_from).collect()
+    }
+
+    /// One event.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn event(&self, id: EventId) -> Result<Option<EventRow>, Error> {
+        let row = Entity::find_by_id((self.location_id.uuid(), id.uuid()))
+            .one(self.reader())
+            .await?;
+        row.map(EventRow::try_from).transpose()
+    }
+}
+
+/// An event to be stored.
+pub(super) struct NewEvent<'a> {
+    pub(super) location_id: LocationId,
+    pub(super) channel_id: ChannelId,
+    pub(super) conversation_id: Option<ConversationId>,
+    pub(super) external_key: &'a str,
+    pub(super) payload: Payload,
+    pub(super) at: Timestamp,
+    pub(super) received_at: Timestamp,
+    pub(super) rule_id: Option<RuleId>,
+    pub(super) state: EventState,
+}
+
+#[derive(FromQueryResult)]
+struct Seq {
+    seq: i64,
+}
+
+/// Stores an event unless one of the same key is there: then `None`. A pending event of a conversation
+/// takes the lane's next number; the caller advances the lane.
+pub(super) async fn insert(
+    tx: &DatabaseTransaction,
+    new: NewEvent<'_>,
+) -> Result<Option<Event>, Error> {
+    let id = EventId::generate();
+    let payload = write_json(&new.payload);
+    let values = [
+        new.location_id.uuid().into(),
+        id.uuid().into(),
+        new.channel_id.uuid().into(),
+        new.conversation_id.map(ConversationId::uuid).into(),
+        new.payload.kind().into(),
+        new.external_key.into(),
+        payload.into(),
+        new.at.ms().into(),
+        new.received_at.ms().into(),
+        new.rule_id.map(RuleId::uuid).into(),
+        new.state.name().into(),
+    ];
+    let text = match (new.conversation_id, tx.get_database_backend()) {
+        (None, _) => INSERT_APART,
+        (Some(_), DbBackend::Postgres) => INSERT_IN_LANE_POSTGRES,
+        (Some(_), _) => INSERT_IN_LANE_SQLITE,
+    };
+    let stored = Seq::find_by_statement(sql(tx, text, values))
+        .one(tx)
+        .await?;
+    Ok(stored.map(|row| Event {
+        location_id: new.location_id,
+        id,
+        channel_id: new.channel_id,
+        conversation_id: new.conversation_id,
+        seq: row.seq,
+        payload: new.payload,
+        at: new.at,
+        received_at: new.received_at,
+        rule_id: new.rule_id,
+    }))
+}
+
+macro_rules! insert {
+    ($values:literal) => {
+        concat!(
+            "INSERT INTO rejoinder_event (location_id, id, channel_id, conversation_id, kind, external_key, payload, \
+             at, received_at, rule_id, state, attempts, seq) ",
+            $values,
+            " ON CONFLICT (location_id, channel_id, kind, external_key) DO NOTHING RETURNING seq"
+        )
+    };
+}
+
+const INSERT_APART: &str = insert!("VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, 0, 0)");
+const INSERT_IN_LANE_SQLITE: &str = insert!(
+    "SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, 0, next_seq FROM rejoinder_lane \
+     WHERE location_id = $1 AND conversation_id = $4"
+);
+// The lane's lock makes the number visible in the order of commits, whichever node writes.
+const INSERT_IN_LANE_POSTGRES: &str = insert!(
+    "SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, 0, next_seq FROM rejoinder_lane \
+     WHERE location_id = $1 AND conversation_id = $4 FOR NO KEY UPDATE"
+);
+
+/// Marks a pending event as decided; false if it was decided before.
+pub(super) async fn finish(
+    tx: &DatabaseTransaction,
+    location_id: LocationId,
+    id: EventId,
+    state: EventState,
+    visits: Option<&str>,
+) -> Result<bool, Error> {
+    let text = "UPDATE rejoinder_event SET state = $3, visits = $4 \
+                WHERE location_id = $1 AND id = $2 AND state = 'pending'";
+    let visits = visits.map(str::to_owned);
+    let values = [
+        location_id.uuid().into(),
+        id.uuid().into(),
+        state.name().into(),
+        visits.into(),
+    ];
+    Ok(tx.execute_raw(sql(tx, text, values)).await?.rows_affected() == 1)
+}
+
+/// Takes a parked event out of the list: what it was has been stored anew.
+pub(super) async fn unpark(
+    tx: &DatabaseTransaction,
+    location_id: LocationId,
+    id: EventId,
+) -> Result<bool, Error> {
+    let row = ActiveModel {
+        state: Set(EventState::Done.name().to_owned()),
+        ..Default::default()
+    };
+    let updated = Entity::update_many()
+        .set(row)
+        .filter(Column::LocationId.eq(location_id.uuid()))
+        .filter(Column::Id.eq(id.uuid()))
+        .filter(Column::State.eq(EventState::Parked.name()))
+        .exec(tx)
+        .await?;
+    Ok(updated.rows_affected == 1)
+}
+
+/// The statuses stored of a provider's message, in the order in which they came.
+pub(super) async fn statuses_of(
+    tx: &DatabaseTransaction,
+    location_id: LocationId,
+    channel_id: ChannelId,
+    provider_id: &str,
+) -> Result<Vec<(Status, Timestamp)>, Error> {
+    let keys = Stage::ALL.map(|stage| format!("{provider_id}:{}", stage.name()));
+    let rows = Entity::find()
+        .filter(Column::LocationId.eq(location_id.uuid()))
+        .filter(Column::ChannelId.eq(channel_id.uuid()))
+        .filter(Column::Kind.eq("status"))
+        .filter(Column::ExternalKey.is_in(keys))
+        .order_by_asc(Column::Id)
+        .all(tx)
+        .await?;
+    let mut statuses = Vec::with_capacity(rows.len());
+    for row in rows {
+        let at = Timestamp::from_ms(row.at);
+        if let Payload::Status { status, .. } = read_json("event", &row.payload)? {
+            statuses.push((status, at));
+        }
+    }
+    Ok(statuses)
+}

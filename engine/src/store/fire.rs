@@ -1,0 +1,126 @@
+//! Timers and cron lines that are due become events: taken and stored in one transaction.
+
+use sea_orm::DatabaseTransaction;
+
+use super::event::NewEvent;
+use super::schedule::{self, Schedule};
+use super::timer::{self, TimerRow};
+use super::{Error, Operation, conversation, event, lane};
+use crate::domain::event::{Event, EventState, Payload};
+use crate::domain::ids::ChannelId;
+use crate::domain::time::Timestamp;
+
+/// Something that is due.
+#[derive(Clone, Debug)]
+pub(crate) enum Due {
+    /// A timer of a conversation.
+    Timer(TimerRow),
+    /// A cron line, and when it falls due next; an occurrence that comes too late is skipped.
+    Tick {
+        schedule: Schedule,
+        next_at: Option<Timestamp>,
+        skipped: bool,
+    },
+}
+
+/// Turns what is due into events.
+pub(crate) struct Fire {
+    pub(crate) due: Vec<Due>,
+    pub(crate) now: Timestamp,
+}
+
+/// The events that came of it; what was moved, cancelled or taken meanwhile gives none.
+pub(crate) type Fired = Vec<Event>;
+
+impl Operation for Fire {
+    type Output = Fired;
+
+    async fn apply(&self, tx: &DatabaseTransaction) -> Result<Fired, Error> {
+        let mut events = Vec::with_capacity(self.due.len());
+        for due in &self.due {
+            let event = match due {
+                Due::Timer(timer) => fire_timer(tx, timer, self.now).await?,
+                Due::Tick {
+                    schedule,
+                    next_at,
+                    skipped,
+                } => {
+                    let moved = schedule::advance(tx, schedule, *next_at).await?;
+                    if moved && !skipped {
+                        fire_tick(tx, schedule, self.now).await?
+                    } else {
+                        None
+                    }
+                }
+            };
+            events.extend(event);
+        }
+        Ok(events)
+    }
+}
+
+async fn fire_timer(
+    tx: &DatabaseTransaction,
+    timer: &TimerRow,
+    now: Timestamp,
+) -> Result<Option<Event>, Error> {
+    if !timer::take(tx, timer).await? {
+        return Ok(None);
+    }
+    let (location_id, id) = (timer.location_id, timer.conversation_id);
+    let Some(channel_id) = conversation::channel_of(tx, location_id, id).await? else {
+        return Ok(None);
+    };
+    let new = NewEvent {
+        location_id,
+        channel_id,
+        conversation_id: Some(id),
+        external_key: &timer.id.to_string(),
+        payload: Payload::Timer {
+            timer_id: timer.id,
+            handler: timer.handler.clone(),
+            args: timer.args.clone(),
+            due_at: timer.due_at,
+            silent_since: timer.if_silent.then_some(timer.set_at),
+        },
+        at: timer.due_at,
+        received_at: now,
+        rule_id: Some(timer.rule_id),
+        state: EventState::Pending,
+    };
+    let event = event::insert(tx, new).await?;
+    if event.is_some() {
+        lane::advance(tx, location_id, id).await?;
+    }
+    Ok(event)
+}
+
+async fn fire_tick(
+    tx: &DatabaseTransaction,
+    schedule: &Schedule,
+    now: Timestamp,
+) -> Result<Option<Event>, Error> {
+    let Schedule {
+        location_id,
+        rule_id,
+        handler,
+        cron,
+        next_at: due_at,
+    } = schedule;
+    let new = NewEvent {
+        location_id: *location_id,
+        channel_id: ChannelId::NONE,
+        conversation_id: None,
+        external_key: &format!("{rule_id}:{handler}:{cron}:{}", due_at.ms()),
+        payload: Payload::Tick {
+            handler: handler.clone(),
+            cron: cron.clone(),
+            due_at: *due_at,
+        },
+        at: *due_at,
+        received_at: now,
+        rule_id: Some(*rule_id),
+        state: EventState::Pending,
+    };
+    event::insert(tx, new).await
+}

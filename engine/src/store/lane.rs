@@ -1,0 +1,157 @@
+//! The small row beside each conversation: its sequence, its window, and who is in charge.
+//! Apart from the conversation, so that accepting a message never waits for a rule that runs.
+
+use sea_orm::{ConnectionTrait, DatabaseTransaction, FromQueryResult};
+
+use super::{Error, sql};
+use crate::domain::conversation::{HeldBy, Hold};
+use crate::domain::ids::{ConversationId, LocationId};
+use crate::domain::time::Timestamp;
+use crate::domain::window::Window;
+
+pub(super) async fn create(
+    tx: &DatabaseTransaction,
+    location_id: LocationId,
+    id: ConversationId,
+) -> Result<(), Error> {
+    let text = "INSERT INTO rejoinder_lane (location_id, conversation_id, next_seq) VALUES ($1, $2, 1) \
+                ON CONFLICT (location_id, conversation_id) DO NOTHING";
+    tx.execute_raw(sql(tx, text, [location_id.uuid().into(), id.uuid().into()]))
+        .await?;
+    Ok(())
+}
+
+/// The customer wrote: the next event gets the next number; the window is raised, never lowered.
+pub(super) async fn note_inbound(
+    tx: &DatabaseTransaction,
+    location_id: LocationId,
+    id: ConversationId,
+    at: Timestamp,
+    window_until: Option<Timestamp>,
+) -> Result<(), Error> {
+    let text = "UPDATE rejoinder_lane SET next_seq = next_seq + 1, \
+         last_inbound_at = CASE WHEN last_inbound_at IS NULL OR last_inbound_at < $3 THEN $3 ELSE last_inbound_at END, \
+         window_until = CASE WHEN $4 IS NOT NULL AND (window_until IS NULL OR window_until < $4) \
+         THEN $4 ELSE window_until END \
+         WHERE location_id = $1 AND conversation_id = $2";
+    let until = window_until.map(Timestamp::ms);
+    let values = [
+        location_id.uuid().into(),
+        id.uuid().into(),
+        at.ms().into(),
+        until.into(),
+    ];
+    tx.execute_raw(sql(tx, text, values)).await?;
+    Ok(())
+}
+
+/// Another event got a number.
+pub(super) async fn advance(
+    tx: &DatabaseTransaction,
+    location_id: LocationId,
+    id: ConversationId,
+) -> Result<(), Error> {
+    let text = "UPDATE rejoinder_lane SET next_seq = next_seq + 1 WHERE location_id = $1 AND conversation_id = $2";
+    tx.execute_raw(sql(tx, text, [location_id.uuid().into(), id.uuid().into()]))
+        .await?;
+    Ok(())
+}
+
+/// A person wrote: the conversation is theirs until then, and every further message renews that.
+pub(super) async fn note_person(
+    tx: &DatabaseTransaction,
+    location_id: LocationId,
+    id: ConversationId,
+    at: Timestamp,
+    hold: Hold,
+) -> Result<(), Error> {
+    let text = "UPDATE rejoinder_lane SET last_person_at = $3, held_by = $4, held_until = $5 \
+                WHERE location_id = $1 AND conversation_id = $2";
+    let values = [
+        location_id.uuid().into(),
+        id.uuid().into(),
+        at.ms().into(),
+        hold.by.name().into(),
+        hold.until.ms().into(),
+    ];
+    tx.execute_raw(sql(tx, text, values)).await?;
+    Ok(())
+}
+
+/// Puts someone in charge, or nobody.
+pub(super) async fn set_hold(
+    tx: &DatabaseTransaction,
+    location_id: LocationId,
+    id: ConversationId,
+    hold: Option<Hold>,
+) -> Result<(), Error> {
+    let text = "UPDATE rejoinder_lane SET held_by = $3, held_until = $4 \
+                WHERE location_id = $1 AND conversation_id = $2";
+    let by = hold.map(|hold| hold.by.name().to_owned());
+    let until = hold.map(|hold| hold.until.ms());
+    let values = [
+        location_id.uuid().into(),
+        id.uuid().into(),
+        by.into(),
+        until.into(),
+    ];
+    tx.execute_raw(sql(tx, text, values)).await?;
+    Ok(())
+}
+
+/// The provider says that the window is shut: it is, unless the customer has written after `at`.
+pub(super) async fn close_window(
+    tx: &DatabaseTransaction,
+    location_id: LocationId,
+    id: ConversationId,
+    at: Timestamp,
+) -> Result<(), Error> {
+    let text = "UPDATE rejoinder_lane SET window_until = $3 WHERE location_id = $1 AND conversation_id = $2 \
+                AND window_until > $3 AND (last_inbound_at IS NULL OR last_inbound_at <= $3)";
+    tx.execute_raw(sql(
+        tx,
+        text,
+        [location_id.uuid().into(), id.uuid().into(), at.ms().into()],
+    ))
+    .await?;
+    Ok(())
+}
+
+/// The window, and who is in charge, as they are in this transaction.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Lane {
+    pub(super) window: Window,
+    pub(super) hold: Option<Hold>,
+}
+
+#[derive(FromQueryResult)]
+struct Row {
+    window_until: Option<i64>,
+    held_by: Option<String>,
+    held_until: Option<i64>,
+}
+
+pub(super) async fn read(
+    on: &impl ConnectionTrait,
+    location_id: LocationId,
+    id: ConversationId,
+) -> Result<Lane, Error> {
+    let text = "SELECT window_until, held_by, held_until FROM rejoinder_lane \
+                WHERE location_id = $1 AND conversation_id = $2";
+    let statement = sql(on, text, [location_id.uuid().into(), id.uuid().into()]);
+    let row = Row::find_by_statement(statement).one(on).await?;
+    Ok(row.map_or_else(Lane::default, |row| Lane {
+        window: Window {
+            until: row.window_until.map(Timestamp::from_ms),
+        },
+        hold: row
+            .held_by
+            .as_deref()
+            .and_then(HeldBy::parse)
+            .zip(row.held_until)
+            .map(|(by, until)| Hold {
+                by,
+                until: Timestamp::from_ms(until),
+            }),
+    }))
+}

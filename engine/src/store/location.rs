@@ -1,0 +1,94 @@
+//! Tenants. Their data key is sealed by the vault and opened by whoever needs their credentials.
+
+use sea_orm::entity::prelude::*;
+use sea_orm::{ActiveValue::Set, DatabaseTransaction, QueryOrder};
+
+use super::{Error, Operation, Store, read_json, revision, write_json};
+use crate::domain::ids::LocationId;
+use crate::domain::location::Location;
+use crate::domain::time::Timestamp;
+
+#[sea_orm::model]
+#[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
+#[sea_orm(table_name = "rejoinder_location")]
+pub struct Model {
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub id: Uuid,
+    pub name: String,
+    pub time_zone: String,
+    pub settings: String,
+    pub data_key: String,
+    pub created_at: i64,
+}
+
+impl ActiveModelBehavior for ActiveModel {}
+
+impl TryFrom<&Model> for Location {
+    type Error = Error;
+
+    fn try_from(row: &Model) -> Result<Self, Error> {
+        Ok(Self {
+            id: LocationId::from_uuid(row.id),
+            name: row.name.clone(),
+            time_zone: row
+                .time_zone
+                .parse()
+                .map_err(|_| Error::corrupt("location", "its time zone"))?,
+            settings: read_json("location", &row.settings)?,
+        })
+    }
+}
+
+impl Store {
+    /// Every location, in the order of creation.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn locations(&self) -> Result<Vec<Location>, Error> {
+        let rows = Entity::find()
+            .order_by_asc(Column::Id)
+            .all(&self.reader)
+            .await?;
+        rows.iter().map(Location::try_from).collect()
+    }
+
+    /// A location, and its data key as sealed.
+    pub(crate) async fn location(
+        &self,
+        id: LocationId,
+    ) -> Result<Option<(Location, String)>, Error> {
+        let row = Entity::find_by_id(id.uuid()).one(&self.reader).await?;
+        row.map(|row| Ok((Location::try_from(&row)?, row.data_key)))
+            .transpose()
+    }
+}
+
+/// Creates or changes a location.
+pub(crate) struct SaveLocation {
+    pub(crate) location: Location,
+    /// For a new one: its sealed data key, and the present.
+    pub(crate) new: Option<(String, Timestamp)>,
+}
+
+impl Operation for SaveLocation {
+    type Output = ();
+
+    async fn apply(&self, tx: &DatabaseTransaction) -> Result<(), Error> {
+        let Self { location, new } = self;
+        let mut row = ActiveModel {
+            id: Set(location.id.uuid()),
+            name: Set(location.name.clone()),
+            time_zone: Set(location.time_zone.name().to_owned()),
+            settings: Set(write_json(&location.settings)),
+            ..Default::default()
+        };
+        if let Some((data_key, now)) = new {
+            row.data_key = Set(data_key.clone());
+            row.created_at = Set(now.ms());
+            Entity::insert(row).exec_without_returning(tx).await?;
+        } else {
+            Entity::update(row).exec(tx).await?;
+        }
+        revision::raise(tx).await
+    }
+}

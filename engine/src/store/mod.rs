@@ -1,0 +1,163 @@
+//! What is kept: locations, conversations, events, deliveries. The only owner of sea-orm.
+//!
+//! One file per table: its private row, the conversion to plain data, and its queries. A write that
+//! matters is one operation with a name (`record`, `commit`, `settle` …), applied by the writer task.
+//! Everything that belongs to a tenant is reached through a [`LocationStore`]; only claiming and the
+//! look-up of a webhook's channel go without.
+
+mod address;
+mod channel;
+mod commit;
+mod connect;
+mod contact;
+mod conversation;
+mod delivery;
+mod error;
+mod event;
+mod fire;
+mod key_check;
+mod known;
+mod lane;
+mod location;
+mod message;
+
+mod record;
+mod resource;
+mod revision;
+mod rule;
+mod rule_state;
+mod run;
+mod schedule;
+mod settle;
+mod status;
+mod timer;
+mod token;
+mod unrouted;
+mod writer;
+
+use std::sync::Arc;
+
+use sea_orm::{ConnectionTrait, DatabaseConnection, Statement, Value};
+use tokio::task::JoinHandle;
+
+use crate::domain::ids::LocationId;
+
+pub(crate) use channel::SaveChannel;
+pub(crate) use channel::StoredChannel;
+pub(crate) use commit::{Commit, Committed, HoldChange, RuleState, TimerChange};
+pub use delivery::{DeliveryFilter, DeliveryRow};
+pub use error::Error;
+pub(crate) use error::{read_json, write_json};
+pub use event::EventRow;
+pub(crate) use fire::{Due, Fire};
+pub(crate) use location::SaveLocation;
+pub use message::MessageRow;
+pub(crate) use record::{Record, RecordItem, Recorded, Stray};
+pub(crate) use resource::KeepResource;
+pub use rule::NewRule;
+pub(crate) use rule::{PublishRule, SaveRule};
+pub use run::RunRow;
+pub(crate) use schedule::Schedule;
+pub(crate) use settle::{Intend, Intended, Settle, Settled, Settlement};
+pub use timer::TimerRow;
+pub(crate) use token::CreateToken;
+pub use token::TokenRow;
+pub(crate) use unrouted::ForgetUnrouted;
+pub use unrouted::UnroutedRow;
+pub(crate) use writer::{Operation, Urgency, Writer};
+
+/// The host's way to hand us its database.
+pub use sea_orm::DatabaseConnection as Connection;
+
+/// The database. Cheap to clone.
+#[derive(Clone)]
+pub struct Store {
+    writer: Writer,
+    reader: DatabaseConnection,
+    known: Arc<known::Known>,
+    writer_task: Arc<WriterTask>,
+}
+
+/// Lets the last owner wait until everything handed over is written.
+struct WriterTask(tokio::sync::Mutex<Option<JoinHandle<()>>>);
+
+impl Store {
+    fn start(writing: DatabaseConnection, reader: DatabaseConnection) -> Self {
+        let (writer, task) = Writer::start(writing);
+        Self {
+            writer,
+            reader,
+            known: Arc::default(),
+            writer_task: Arc::new(WriterTask(tokio::sync::Mutex::new(Some(task)))),
+        }
+    }
+
+    /// The door to one location's data.
+    pub fn of(&self, location_id: LocationId) -> LocationStore<'_> {
+        LocationStore {
+            store: self,
+            location_id,
+        }
+    }
+
+    /// The connection on which migrations are run and the host's own queries may be.
+    pub fn connection(&self) -> &DatabaseConnection {
+        &self.reader
+    }
+
+    /// Whether the database answers.
+    ///
+    /// # Errors
+    /// It does not.
+    pub async fn ping(&self) -> Result<(), Error> {
+        Ok(self.reader.ping().await?)
+    }
+
+    /// Waits until everything handed over is written. Other clones of the store must be gone.
+    pub async fn close(self) {
+        let Self {
+            writer,
+            reader,
+            writer_task,
+            known: _,
+        } = self;
+        drop(writer);
+        if let Some(task) = writer_task.0.lock().await.take() {
+            // The task panics on nothing; a panic would have been logged where it happened.
+            let _ = tokio::time::timeout(std::time::Duration::from_secs(10), task).await;
+        }
+        let _ = reader.close().await;
+    }
+
+    pub(crate) async fn write<O: Operation>(&self, operation: O) -> Result<O::Output, Error> {
+        self.writer.write(Urgency::Result, operation).await
+    }
+}
+
+impl std::fmt::Debug for Store {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Store").finish_non_exhaustive()
+    }
+}
+
+/// The door to one location's data: nothing of another location can be seen or changed through it.
+#[derive(Clone, Copy, Debug)]
+pub struct LocationStore<'a> {
+    store: &'a Store,
+    location_id: LocationId,
+}
+
+impl LocationStore<'_> {
+    fn reader(&self) -> &DatabaseConnection {
+        &self.store.reader
+    }
+}
+
+/// A statement for the few hot queries: one text for both databases, prepared once.
+fn sql(
+    on: &impl ConnectionTrait,
+    text: &str,
+    values: impl IntoIterator<Item = Value>,
+) -> Statement {
+    Statement::from_sql_and_values(on.get_database_backend(), text, values)
+}

@@ -1,0 +1,461 @@
+//! Accepting: the items of a verified webhook become events, conversations, windows and holds, once,
+//! in one transaction.
+
+use std::sync::Arc;
+
+use sea_orm::DatabaseTransaction;
+use sha2::{Digest, Sha256};
+
+use super::event::NewEvent;
+use super::known::{Known, KnownPeer};
+use super::message::NewMessage;
+use super::status::{self, News};
+use super::{
+    Error, Operation, Store, Urgency, contact, conversation, delivery, event, lane, message,
+    unrouted,
+};
+use crate::domain::channel::Channel;
+use crate::domain::contact::{Address, Peer};
+use crate::domain::conversation::{HeldBy, Hold};
+use crate::domain::delivery::Delivery;
+use crate::domain::event::{EchoOrigin, Event, EventState, Payload};
+use crate::domain::ids::ConversationId;
+use crate::domain::inbound::{
+    AddressBookEntry, HistoryLine, Inbound, Item, Stage, Status, Topic, Update,
+};
+use crate::domain::message::{Body, Message, SystemChangeKind};
+use crate::domain::time::{Span, Timestamp};
+use crate::domain::window::Window;
+
+/// An item of a verified webhook, with the channel that it was sent to.
+#[derive(Clone, Debug)]
+pub(crate) struct RecordItem {
+    pub(crate) channel: Arc<Channel>,
+    /// How long a person's message keeps the conversation theirs.
+    pub(crate) hold: Span,
+    pub(crate) inbound: Inbound,
+}
+
+/// An item that belongs to no channel.
+#[derive(Clone, Debug)]
+pub(crate) struct Stray {
+    pub(crate) provider: &'static str,
+    pub(crate) reason: String,
+    pub(crate) raw: String,
+}
+
+/// The items of one webhook.
+pub(crate) struct Record {
+    pub(crate) items: Vec<RecordItem>,
+    pub(crate) strays: Vec<Stray>,
+    pub(crate) received_at: Timestamp,
+}
+
+/// What came of the items of one webhook.
+#[derive(Debug, Default)]
+pub(crate) struct Recorded {
+    /// The events that wait for their rules.
+    pub(crate) events: Vec<Event>,
+    /// The templates that go out in place of what was refused.
+    pub(crate) fallbacks: Vec<Delivery>,
+    /// The conversations of which a delivery's fate became known.
+    pub(crate) settled: Vec<ConversationId>,
+    /// Items that were stored before.
+    pub(crate) duplicates: usize,
+    /// Places to be remembered once they are on disk.
+    places: Vec<(crate::domain::ids::ChannelId, Peer, KnownPeer)>,
+    peers_changed: bool,
+}
+
+impl Store {
+    /// Stores the items of a webhook. Once this returns they are on disk.
+    pub(crate) async fn record(&self, record: Record) -> Result<Recorded, Error> {
+        let operation = Recording {
+            record,
+            known: Arc::clone(&self.known),
+        };
+        let mut recorded = self.writer.write(Urgency::Inbound, operation).await?;
+        if recorded.peers_changed {
+            self.known.forget_peers();
+        } else {
+            self.known.remember(std::mem::take(&mut recorded.places));
+        }
+        Ok(recorded)
+    }
+}
+
+struct Recording {
+    record: Record,
+    known: Arc<Known>,
+}
+
+impl Operation for Recording {
+    type Output = Recorded;
+
+    async fn apply(&self, tx: &DatabaseTransaction) -> Result<Recorded, Error> {
+        let mut recorded = Recorded::default();
+        let received_at = self.record.received_at;
+        for item in &self.record.items {
+            let mut recorder = Recorder {
+                tx,
+                known: &self.known,
+                item,
+                received_at,
+                recorded: &mut recorded,
+            };
+            recorder.record().await?;
+        }
+        for stray in &self.record.strays {
+            unrouted::insert(tx, stray.provider, &stray.reason, &stray.raw, received_at).await?;
+        }
+        Ok(recorded)
+    }
+}
+
+/// Stores one item.
+struct Recorder<'a> {
+    tx: &'a DatabaseTransaction,
+    known: &'a Known,
+    item: &'a RecordItem,
+    received_at: Timestamp,
+    recorded: &'a mut Recorded,
+}
+
+impl Recorder<'_> {
+    async fn record(&mut self) -> Result<(), Error> {
+        let inbound = &self.item.inbound;
+        match &inbound.item {
+            Item::Message { peer, message } => self.message(peer, message).await,
+            Item::Echo { peer, message } => self.echo(peer, message).await,
+            Item::Status(status) => self.status(status).await,
+            Item::Update(update) => self.update(update).await,
+            Item::History { lines, progress } => self.history(lines, *progress).await,
+            Item::AddressBook { entries } => self.address_book(entries).await,
+            Item::Unknown { reason } => {
+                self.unknown(reason, inbound.raw.as_deref().unwrap_or(""))
+                    .await
+            }
+        }
+    }
+
+    fn channel(&self) -> &Channel {
+        &self.item.channel
+    }
+
+    /// The provider's time, or ours where it gave none.
+    fn at(&self) -> Timestamp {
+        self.item.inbound.at.unwrap_or(self.received_at)
+    }
+
+    async fn message(&mut self, peer: &Peer, message: &Message) -> Result<(), Error> {
+        let Some(place) = self.place(peer).await? else {
+            return self.unknown("the message names no sender", "").await;
+        };
+        let payload = Payload::Message {
+            message: message.clone(),
+        };
+        let id = place.conversation_id;
+        let Some(event) = self
+            .event(Some(id), &message.provider_id, payload, EventState::Pending)
+            .await?
+        else {
+            return Ok(());
+        };
+        let (location_id, channel_id) = (self.channel().location_id, self.channel().id);
+        let until = message
+            .body
+            .opens_window()
+            .then(|| Window::until(self.at(), self.received_at));
+        lane::note_inbound(self.tx, location_id, id, self.received_at, until).await?;
+        if message.body.is_line() {
+            self.line(id, "customer", message, self.at()).await?;
+        } else {
+            message::revise(self.tx, location_id, channel_id, &message.body).await?;
+        }
+        if let Body::System(change) = &message.body {
+            self.system(place, &change.change).await?;
+        }
+        self.recorded.events.push(event);
+        Ok(())
+    }
+
+    /// The customer's account changed: the new addresses lead to the same contact.
+    async fn system(&mut self, place: KnownPeer, change: &SystemChangeKind) -> Result<(), Error> {
+        let (phone, user_id) = match change {
+            SystemChangeKind::Number { phone, user_id } => (phone.clone(), user_id.clone()),
+            SystemChangeKind::UserId { user_id } => (None, Some(user_id.clone())),
+            SystemChangeKind::Identity | SystemChangeKind::Other { .. } => return Ok(()),
+        };
+        let location_id = self.channel().location_id;
+        let peer = Peer {
+            phone,
+            user_id,
+            name: None,
+        };
+        for address in peer.addresses() {
+            super::address::link(self.tx, location_id, &address, place.contact_id).await?;
+        }
+        if let Some(phone) = peer.phone {
+            contact::change_phone(self.tx, location_id, place.contact_id, &phone).await?;
+            conversation::readdress(
+                self.tx,
+                location_id,
+                place.conversation_id,
+                &Address::Phone(phone),
+            )
+            .await?;
+        }
+        self.recorded.peers_changed = true;
+        Ok(())
+    }
+
+    async fn echo(&mut self, peer: &Peer, message: &Message) -> Result<(), Error> {
+        let (location_id, channel_id) = (self.channel().location_id, self.channel().id);
+        // An echo of what we sent ourselves is no person.
+        if delivery::find_by_provider_id(self.tx, location_id, channel_id, &message.provider_id)
+            .await?
+            .is_some()
+        {
+            self.recorded.duplicates += 1;
+            return Ok(());
+        }
+        let Some(place) = self.place(peer).await? else {
+            return self.unknown("the echo names no customer", "").await;
+        };
+        let id = place.conversation_id;
+        let hash = crate::domain::content::text_hash(message.body.text());
+        if let Some(row) = delivery::find_unsettled_by_text(self.tx, location_id, id, &hash).await?
+        {
+            // Nobody else says the very words that we do not know the fate of: it is the evidence.
+            let status = Status {
+                provider_id: message.provider_id.clone(),
+                stage: Stage::Accepted,
+                delivery_id: Some(row.delivery.id),
+                peer: peer.clone(),
+                failure: None,
+                pricing: None,
+            };
+            return self.status(&status).await;
+        }
+        let payload = Payload::Echo {
+            message: message.clone(),
+            origin: EchoOrigin::Phone,
+        };
+        let Some(event) = self
+            .event(Some(id), &message.provider_id, payload, EventState::Pending)
+            .await?
+        else {
+            return Ok(());
+        };
+        lane::advance(self.tx, location_id, id).await?;
+        let hold = Hold {
+            by: HeldBy::Phone,
+            until: self.received_at + self.item.hold,
+        };
+        lane::note_person(self.tx, location_id, id, self.received_at, hold).await?;
+        delivery::cancel_automatic(self.tx, location_id, id, self.received_at).await?;
+        if message.body.is_line() {
+            self.line(id, "phone", message, self.at()).await?;
+        } else {
+            message::revise(self.tx, location_id, channel_id, &message.body).await?;
+        }
+        self.recorded.events.push(event);
+        Ok(())
+    }
+
+    async fn status(&mut self, status: &Status) -> Result<(), Error> {
+        let news = News {
+            status,
+            at: self.at(),
+            received_at: self.received_at,
+        };
+        let applied = status::record(self.tx, self.channel(), &news).await?;
+        if applied.orphan {
+            self.known.add_orphan(&status.provider_id);
+        }
+        self.recorded.duplicates += usize::from(applied.duplicate);
+        self.recorded.events.extend(applied.event);
+        self.recorded.fallbacks.extend(applied.fallback);
+        self.recorded.settled.extend(applied.settled);
+        Ok(())
+    }
+
+    async fn update(&mut self, update: &Update) -> Result<(), Error> {
+        let payload = Payload::Update {
+            update: update.clone(),
+        };
+        let Some(_) = self
+            .event(None, &update.key, payload, EventState::Done)
+            .await?
+        else {
+            return Ok(());
+        };
+        if let Topic::Preference { peer, opted_out } = &update.topic {
+            let location_id = self.channel().location_id;
+            if let Some(id) = contact::resolve(self.tx, location_id, peer, self.received_at).await?
+            {
+                contact::set_opted_out(self.tx, location_id, id, *opted_out).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Lines from before the number was connected: they trigger nothing and open no window.
+    async fn history(&mut self, lines: &[HistoryLine], progress: u8) -> Result<(), Error> {
+        let count = u32::try_from(lines.len()).unwrap_or(u32::MAX);
+        let payload = Payload::History {
+            lines: count,
+            progress,
+        };
+        let key = hash(&super::write_json(&lines));
+        if self
+            .event(None, &key, payload, EventState::Done)
+            .await?
+            .is_none()
+        {
+            return Ok(());
+        }
+        let (location_id, channel_id) = (self.channel().location_id, self.channel().id);
+        for line in lines {
+            let provider_id = &line.message.provider_id;
+            let sent = delivery::find_by_provider_id(self.tx, location_id, channel_id, provider_id)
+                .await?;
+            if sent.is_some() {
+                continue;
+            }
+            if let Some(place) = self.place(&line.peer).await? {
+                let origin = if line.outgoing { "phone" } else { "customer" };
+                self.line(place.conversation_id, origin, &line.message, line.at)
+                    .await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn address_book(&mut self, entries: &[AddressBookEntry]) -> Result<(), Error> {
+        let payload = Payload::AddressBook {
+            entries: entries.to_vec(),
+        };
+        let key = hash(&format!(
+            "{}{}",
+            self.at().ms(),
+            super::write_json(&entries)
+        ));
+        if self
+            .event(None, &key, payload, EventState::Done)
+            .await?
+            .is_none()
+        {
+            return Ok(());
+        }
+        let location_id = self.channel().location_id;
+        for entry in entries.iter().filter(|entry| !entry.removed) {
+            let Some(id) =
+                contact::resolve(self.tx, location_id, &entry.peer, self.received_at).await?
+            else {
+                continue;
+            };
+            if let Some(name) = entry.peer.name.as_deref().filter(|name| !name.is_empty()) {
+                contact::rename(self.tx, location_id, id, name).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn unknown(&mut self, reason: &str, raw: &str) -> Result<(), Error> {
+        let whole;
+        let raw = if raw.is_empty() {
+            whole = super::write_json(&self.item.inbound);
+            &whole
+        } else {
+            raw
+        };
+        let payload = Payload::Unknown {
+            reason: reason.to_owned(),
+            raw: raw.to_owned(),
+        };
+        let key = hash(raw);
+        self.event(None, &key, payload, EventState::Parked).await?;
+        Ok(())
+    }
+
+    /// Stores an event of this channel; `None`, and counted, if it was stored before.
+    async fn event(
+        &mut self,
+        conversation_id: Option<ConversationId>,
+        external_key: &str,
+        payload: Payload,
+        state: EventState,
+    ) -> Result<Option<Event>, Error> {
+        let new = NewEvent {
+            location_id: self.channel().location_id,
+            channel_id: self.channel().id,
+            conversation_id,
+            external_key,
+            payload,
+            at: self.at(),
+            received_at: self.received_at,
+            rule_id: None,
+            state,
+        };
+        let event = event::insert(self.tx, new).await?;
+        self.recorded.duplicates += usize::from(event.is_none());
+        Ok(event)
+    }
+
+    async fn line(
+        &self,
+        conversation_id: ConversationId,
+        origin: &str,
+        message: &Message,
+        at: Timestamp,
+    ) -> Result<(), Error> {
+        let (location_id, channel_id) = (self.channel().location_id, self.channel().id);
+        message::insert(
+            self.tx,
+            &NewMessage {
+                location_id,
+                channel_id,
+                conversation_id,
+                origin,
+                message,
+                at,
+            },
+        )
+        .await
+    }
+
+    /// The contact and conversation of a peer, found or created; `None` for a peer without any address.
+    async fn place(&mut self, peer: &Peer) -> Result<Option<KnownPeer>, Error> {
+        let channel = &self.item.channel;
+        if let Some(place) = self.known.peer(channel.id, peer) {
+            return Ok(Some(place));
+        }
+        let now = self.received_at;
+        let Some(contact_id) = contact::resolve(self.tx, channel.location_id, peer, now).await?
+        else {
+            return Ok(None);
+        };
+        let conversation_id = conversation::resolve(
+            self.tx,
+            channel.location_id,
+            channel.id,
+            contact_id,
+            peer,
+            now,
+        )
+        .await?;
+        let named = peer.name.as_ref().is_some_and(|name| !name.is_empty());
+        let place = KnownPeer {
+            contact_id,
+            conversation_id,
+            named,
+        };
+        self.recorded.places.push((channel.id, peer.clone(), place));
+        Ok(Some(place))
+    }
+}
+
+fn hash(text: &str) -> String {
+    hex::encode(Sha256::digest(text.as_bytes()))
+}

@@ -1,0 +1,218 @@
+//! Rules and their published versions.
+
+use sea_orm::entity::prelude::*;
+use sea_orm::{ActiveValue::Set, DatabaseTransaction, QueryOrder};
+
+use super::{Error, LocationStore, Operation, revision, schedule};
+use crate::domain::ids::{LocationId, RuleId};
+use crate::domain::rule::{Rule, RuleVersion};
+use crate::domain::time::Timestamp;
+
+#[sea_orm::model]
+#[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
+#[sea_orm(table_name = "rejoinder_rule")]
+pub struct Model {
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub location_id: Uuid,
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub id: Uuid,
+    pub name: String,
+    pub position: i32,
+    pub enabled: bool,
+    pub draft: String,
+    pub published: Option<i32>,
+    pub updated_at: i64,
+}
+
+impl ActiveModelBehavior for ActiveModel {}
+
+mod version {
+    //! Published scripts; a row never changes.
+
+    use sea_orm::entity::prelude::*;
+
+    #[sea_orm::model]
+    #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
+    #[sea_orm(table_name = "rejoinder_rule_version")]
+    pub struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub location_id: Uuid,
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub rule_id: Uuid,
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub version: i32,
+        pub source: String,
+        pub published_at: i64,
+    }
+
+    impl ActiveModelBehavior for ActiveModel {}
+}
+
+impl From<Model> for Rule {
+    fn from(row: Model) -> Self {
+        Self {
+            location_id: LocationId::from_uuid(row.location_id),
+            id: RuleId::from_uuid(row.id),
+            name: row.name,
+            position: row.position,
+            enabled: row.enabled,
+            draft: row.draft,
+            published: row.published,
+            updated_at: Timestamp::from_ms(row.updated_at),
+        }
+    }
+}
+
+impl From<version::Model> for RuleVersion {
+    fn from(row: version::Model) -> Self {
+        Self {
+            location_id: LocationId::from_uuid(row.location_id),
+            rule_id: RuleId::from_uuid(row.rule_id),
+            version: row.version,
+            source: row.source,
+            published_at: Timestamp::from_ms(row.published_at),
+        }
+    }
+}
+
+impl LocationStore<'_> {
+    /// The location's rules in the order in which they are asked.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn rules(&self) -> Result<Vec<Rule>, Error> {
+        let rows = Entity::find()
+            .filter(Column::LocationId.eq(self.location_id.uuid()))
+            .order_by_asc(Column::Position)
+            .order_by_asc(Column::Name)
+            .all(self.reader())
+            .await?;
+        Ok(rows.into_iter().map(Rule::from).collect())
+    }
+
+    /// One rule.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn rule(&self, id: RuleId) -> Result<Option<Rule>, Error> {
+        Ok(Entity::find_by_id((self.location_id.uuid(), id.uuid()))
+            .one(self.reader())
+            .await?
+            .map(Rule::from))
+    }
+
+    /// A published script.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn rule_version(
+        &self,
+        id: RuleId,
+        version: i32,
+    ) -> Result<Option<RuleVersion>, Error> {
+        let key = (self.location_id.uuid(), id.uuid(), version);
+        Ok(version::Entity::find_by_id(key)
+            .one(self.reader())
+            .await?
+            .map(RuleVersion::from))
+    }
+}
+
+/// A rule to be created.
+#[derive(Clone, Debug)]
+pub struct NewRule {
+    /// What people call it; unique in its location.
+    pub name: String,
+    /// The script.
+    pub source: String,
+    /// Rules are asked in this order, then by name; absent: after all others.
+    pub position: Option<i32>,
+}
+
+/// Creates or changes a rule.
+pub(crate) struct SaveRule {
+    pub(crate) rule: Rule,
+    pub(crate) is_new: bool,
+}
+
+impl Operation for SaveRule {
+    type Output = ();
+
+    async fn apply(&self, tx: &DatabaseTransaction) -> Result<(), Error> {
+        let rule = &self.rule;
+        let row = ActiveModel {
+            location_id: Set(rule.location_id.uuid()),
+            id: Set(rule.id.uuid()),
+            name: Set(rule.name.clone()),
+            position: Set(rule.position),
+            enabled: Set(rule.enabled),
+            draft: Set(rule.draft.clone()),
+            published: Set(rule.published),
+            updated_at: Set(rule.updated_at.ms()),
+        };
+        let written = if self.is_new {
+            Entity::insert(row)
+                .exec_without_returning(tx)
+                .await
+                .map(|_| ())
+        } else {
+            Entity::update(row).exec(tx).await.map(|_| ())
+        };
+        written.map_err(|error| match Error::from(error) {
+            Error::Conflict(_) => {
+                Error::Conflict(format!("a rule named '{}' exists already", rule.name))
+            }
+            other => other,
+        })?;
+        if !rule.enabled {
+            schedule::clear(tx, rule.location_id, rule.id).await?;
+        }
+        revision::raise(tx).await
+    }
+}
+
+/// Publishes a rule's draft as its next version, with the cron lines that fall due from now on.
+pub(crate) struct PublishRule {
+    pub(crate) location_id: LocationId,
+    pub(crate) rule_id: RuleId,
+    pub(crate) source: String,
+    pub(crate) schedules: Vec<schedule::Schedule>,
+    pub(crate) now: Timestamp,
+}
+
+impl Operation for PublishRule {
+    type Output = i32;
+
+    async fn apply(&self, tx: &DatabaseTransaction) -> Result<i32, Error> {
+        let latest = version::Entity::find()
+            .filter(version::Column::LocationId.eq(self.location_id.uuid()))
+            .filter(version::Column::RuleId.eq(self.rule_id.uuid()))
+            .order_by_desc(version::Column::Version)
+            .one(tx)
+            .await?;
+        let version = latest.map_or(1, |row| row.version + 1);
+        let row = version::ActiveModel {
+            location_id: Set(self.location_id.uuid()),
+            rule_id: Set(self.rule_id.uuid()),
+            version: Set(version),
+            source: Set(self.source.clone()),
+            published_at: Set(self.now.ms()),
+        };
+        version::Entity::insert(row)
+            .exec_without_returning(tx)
+            .await?;
+        let rule = ActiveModel {
+            location_id: Set(self.location_id.uuid()),
+            id: Set(self.rule_id.uuid()),
+            draft: Set(self.source.clone()),
+            published: Set(Some(version)),
+            enabled: Set(true),
+            updated_at: Set(self.now.ms()),
+            ..Default::default()
+        };
+        Entity::update(rule).exec(tx).await?;
+        schedule::replace(tx, self.location_id, self.rule_id, &self.schedules).await?;
+        revision::raise(tx).await?;
+        Ok(version)
+    }
+}

@@ -1,0 +1,101 @@
+//! What rules made of events, and why.
+
+use sea_orm::entity::prelude::*;
+use sea_orm::sea_query::OnConflict;
+use sea_orm::{ActiveValue::Set, DatabaseTransaction, QueryOrder};
+
+use super::{Error, LocationStore, read_json, write_json};
+use crate::domain::ids::{EventId, LocationId, RuleId, RunId};
+use crate::domain::run::Run;
+use crate::domain::time::Timestamp;
+
+#[sea_orm::model]
+#[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
+#[sea_orm(table_name = "rejoinder_run")]
+pub struct Model {
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub location_id: Uuid,
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub id: Uuid,
+    pub event_id: Uuid,
+    pub rule_id: Uuid,
+    pub version: i32,
+    pub handler: String,
+    pub outcome: String,
+    pub effects: String,
+    pub trace: String,
+    pub decided_at: i64,
+}
+
+impl ActiveModelBehavior for ActiveModel {}
+
+/// A run as kept.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RunRow {
+    /// What was looked at, who looked, and what came of it.
+    pub run: Run,
+    /// The moment of decision: what `now()` said.
+    pub decided_at: Timestamp,
+}
+
+impl TryFrom<Model> for RunRow {
+    type Error = Error;
+
+    fn try_from(row: Model) -> Result<Self, Error> {
+        Ok(Self {
+            run: Run {
+                id: RunId::from_uuid(row.id),
+                event_id: EventId::from_uuid(row.event_id),
+                rule_id: RuleId::from_uuid(row.rule_id),
+                version: row.version,
+                handler: row.handler,
+                outcome: read_json("run", &row.outcome)?,
+                effects: read_json("run", &row.effects)?,
+                trace: read_json("run", &row.trace)?,
+            },
+            decided_at: Timestamp::from_ms(row.decided_at),
+        })
+    }
+}
+
+impl LocationStore<'_> {
+    /// The runs that looked at an event.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn runs(&self, event_id: EventId) -> Result<Vec<RunRow>, Error> {
+        let rows = Entity::find()
+            .filter(Column::LocationId.eq(self.location_id.uuid()))
+            .filter(Column::EventId.eq(event_id.uuid()))
+            .order_by_asc(Column::Id)
+            .all(self.reader())
+            .await?;
+        rows.into_iter().map(RunRow::try_from).collect()
+    }
+}
+
+pub(super) async fn insert(
+    tx: &DatabaseTransaction,
+    location_id: LocationId,
+    run: &Run,
+    decided_at: Timestamp,
+) -> Result<(), Error> {
+    let row = ActiveModel {
+        location_id: Set(location_id.uuid()),
+        id: Set(run.id.uuid()),
+        event_id: Set(run.event_id.uuid()),
+        rule_id: Set(run.rule_id.uuid()),
+        version: Set(run.version),
+        handler: Set(run.handler.clone()),
+        outcome: Set(write_json(&run.outcome)),
+        effects: Set(write_json(&run.effects)),
+        trace: Set(write_json(&run.trace)),
+        decided_at: Set(decided_at.ms()),
+    };
+    let key = [Column::LocationId, Column::EventId, Column::RuleId];
+    Entity::insert(row)
+        .on_conflict(OnConflict::columns(key).do_nothing().to_owned())
+        .exec_without_returning(tx)
+        .await?;
+    Ok(())
+}

@@ -1,0 +1,197 @@
+//! Pending handler calls of conversations: one per conversation, rule and handler.
+
+use sea_orm::entity::prelude::*;
+use sea_orm::sea_query::OnConflict;
+use sea_orm::{ActiveValue::Set, DatabaseTransaction, FromQueryResult, QueryOrder};
+use serde_json::{Map, Value};
+
+use super::{Error, LocationStore, Store, read_json, sql, write_json};
+use crate::domain::ids::{ConversationId, LocationId, RuleId, TimerId};
+use crate::domain::time::Timestamp;
+
+#[sea_orm::model]
+#[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
+#[sea_orm(table_name = "rejoinder_timer")]
+pub struct Model {
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub location_id: Uuid,
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub conversation_id: Uuid,
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub rule_id: Uuid,
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub handler: String,
+    pub id: Uuid,
+    pub due_at: i64,
+    pub if_silent: bool,
+    pub args: Option<String>,
+    pub set_at: i64,
+}
+
+impl ActiveModelBehavior for ActiveModel {}
+
+/// A pending handler call of a conversation.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TimerRow {
+    /// The tenant.
+    pub location_id: LocationId,
+    /// The conversation it is for.
+    pub conversation_id: ConversationId,
+    /// The rule that set it.
+    pub rule_id: RuleId,
+    /// The function to call.
+    pub handler: String,
+    /// This timer; setting it again makes another of it.
+    pub id: TimerId,
+    /// When.
+    pub due_at: Timestamp,
+    /// Whether it is dropped when the customer, or a person of the business, writes before then.
+    pub if_silent: bool,
+    /// Passed to the handler.
+    pub args: Option<Map<String, Value>>,
+    /// When it was set: from then on silence counts.
+    pub set_at: Timestamp,
+}
+
+impl TryFrom<Model> for TimerRow {
+    type Error = Error;
+
+    fn try_from(row: Model) -> Result<Self, Error> {
+        Ok(Self {
+            location_id: LocationId::from_uuid(row.location_id),
+            conversation_id: ConversationId::from_uuid(row.conversation_id),
+            rule_id: RuleId::from_uuid(row.rule_id),
+            handler: row.handler,
+            id: TimerId::from_uuid(row.id),
+            due_at: Timestamp::from_ms(row.due_at),
+            if_silent: row.if_silent,
+            args: row
+                .args
+                .as_deref()
+                .map(|text| read_json("timer", text))
+                .transpose()?,
+            set_at: Timestamp::from_ms(row.set_at),
+        })
+    }
+}
+
+#[derive(FromQueryResult)]
+struct Due {
+    due_at: Option<i64>,
+}
+
+// A timer waits for the release of a conversation that a person holds.
+const NOT_HELD: &str = "FROM rejoinder_timer t JOIN rejoinder_lane l \
+     ON l.location_id = t.location_id AND l.conversation_id = t.conversation_id";
+
+impl Store {
+    /// The timers of every location that are due and whose conversation nobody holds, the longest due first.
+    pub(crate) async fn due_timers(
+        &self,
+        now: Timestamp,
+        limit: u64,
+    ) -> Result<Vec<TimerRow>, Error> {
+        let text = format!(
+            "SELECT t.location_id, t.conversation_id, t.rule_id, t.handler, t.id, t.due_at, t.if_silent, t.args, t.set_at \
+             {NOT_HELD} WHERE t.due_at <= $1 AND (l.held_until IS NULL OR l.held_until <= $1) \
+             ORDER BY t.due_at LIMIT $2"
+        );
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let statement = sql(&self.reader, &text, [now.ms().into(), limit.into()]);
+        let rows = Model::find_by_statement(statement)
+            .all(&self.reader)
+            .await?;
+        rows.into_iter().map(TimerRow::try_from).collect()
+    }
+
+    /// When the next timer of any location falls due, or is let go by the end of a hold.
+    pub(crate) async fn next_timer_at(&self) -> Result<Option<Timestamp>, Error> {
+        let text = format!(
+            "SELECT MIN(CASE WHEN l.held_until > t.due_at THEN l.held_until ELSE t.due_at END) AS due_at {NOT_HELD}"
+        );
+        let row = Due::find_by_statement(sql(&self.reader, &text, []))
+            .one(&self.reader)
+            .await?;
+        Ok(row.and_then(|row| row.due_at).map(Timestamp::from_ms))
+    }
+}
+
+impl LocationStore<'_> {
+    /// The pending timers of a conversation, the next first.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn timers(&self, id: ConversationId) -> Result<Vec<TimerRow>, Error> {
+        let rows = Entity::find()
+            .filter(Column::LocationId.eq(self.location_id.uuid()))
+            .filter(Column::ConversationId.eq(id.uuid()))
+            .order_by_asc(Column::DueAt)
+            .all(self.reader())
+            .await?;
+        rows.into_iter().map(TimerRow::try_from).collect()
+    }
+}
+
+/// Sets a timer; one that is pending for the same handler is moved.
+pub(super) async fn set(tx: &DatabaseTransaction, timer: &TimerRow) -> Result<(), Error> {
+    let row = ActiveModel {
+        location_id: Set(timer.location_id.uuid()),
+        conversation_id: Set(timer.conversation_id.uuid()),
+        rule_id: Set(timer.rule_id.uuid()),
+        handler: Set(timer.handler.clone()),
+        id: Set(timer.id.uuid()),
+        due_at: Set(timer.due_at.ms()),
+        if_silent: Set(timer.if_silent),
+        args: Set(timer.args.as_ref().map(write_json)),
+        set_at: Set(timer.set_at.ms()),
+    };
+    let key = [
+        Column::LocationId,
+        Column::ConversationId,
+        Column::RuleId,
+        Column::Handler,
+    ];
+    let changed = [
+        Column::Id,
+        Column::DueAt,
+        Column::IfSilent,
+        Column::Args,
+        Column::SetAt,
+    ];
+    Entity::insert(row)
+        .on_conflict(OnConflict::columns(key).update_columns(changed).to_owned())
+        .exec_without_returning(tx)
+        .await?;
+    Ok(())
+}
+
+/// Drops the pending timer of a handler.
+pub(super) async fn cancel(
+    tx: &DatabaseTransaction,
+    location_id: LocationId,
+    conversation_id: ConversationId,
+    rule_id: RuleId,
+    handler: &str,
+) -> Result<(), Error> {
+    let key = (
+        location_id.uuid(),
+        conversation_id.uuid(),
+        rule_id.uuid(),
+        handler.to_owned(),
+    );
+    Entity::delete_by_id(key).exec(tx).await?;
+    Ok(())
+}
+
+/// Takes a timer that is due; false if it was moved, cancelled or taken meanwhile.
+pub(super) async fn take(tx: &DatabaseTransaction, timer: &TimerRow) -> Result<bool, Error> {
+    let deleted = Entity::delete_many()
+        .filter(Column::LocationId.eq(timer.location_id.uuid()))
+        .filter(Column::ConversationId.eq(timer.conversation_id.uuid()))
+        .filter(Column::RuleId.eq(timer.rule_id.uuid()))
+        .filter(Column::Handler.eq(&timer.handler))
+        .filter(Column::Id.eq(timer.id.uuid()))
+        .exec(tx)
+        .await?;
+    Ok(deleted.rows_affected == 1)
+}

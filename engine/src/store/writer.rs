@@ -1,0 +1,192 @@
+//! The one task that writes, in groups: many operations, one transaction, one sync of the disk.
+//! Knows no table.
+//!
+//! No transaction lives in a future that a caller can drop: a caller hands over an operation and waits
+//! for its answer, and if the caller goes away the operation is done all the same. An operation may be
+//! applied twice (its group failed, and it is tried alone), never committed twice.
+
+use std::future::Future;
+
+use futures_util::future::BoxFuture;
+use sea_orm::{
+    ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr,
+    SqliteTransactionMode, TransactionOptions, TransactionTrait,
+};
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinHandle;
+
+use super::Error;
+
+/// Operations in one transaction at most: larger groups add delay without saving syncs worth having.
+const MAX_GROUP: usize = 256;
+/// Inbound operations that may wait; above it a webhook is answered 503, and comes again.
+const MAX_WAITING_INBOUND: usize = 4096;
+/// Results that may wait. They are bounded by the work in flight; the limit only guards against a mistake.
+const MAX_WAITING_RESULTS: usize = 65_536;
+
+/// Something to be written as a whole or not at all.
+pub(crate) trait Operation: Send + Sync + 'static {
+    /// What the caller learns once it is on disk.
+    type Output: Send + 'static;
+
+    /// Writes it. May be called again after a transaction was rolled back.
+    fn apply(
+        &self,
+        tx: &DatabaseTransaction,
+    ) -> impl Future<Output = Result<Self::Output, Error>> + Send;
+}
+
+/// Which of two queues an operation waits in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Urgency {
+    /// Results of work already taken on; served first, so that acknowledgements do not outrun answers.
+    Result,
+    /// New work.
+    Inbound,
+}
+
+/// The way to the writer task. Cheap to clone.
+#[derive(Clone, Debug)]
+pub(crate) struct Writer {
+    results: mpsc::Sender<Box<dyn Job>>,
+    inbound: mpsc::Sender<Box<dyn Job>>,
+}
+
+impl Writer {
+    /// Starts the task on a connection of its own. It ends when every `Writer` is dropped.
+    pub(crate) fn start(connection: DatabaseConnection) -> (Self, JoinHandle<()>) {
+        let (results, results_waiting) = mpsc::channel(MAX_WAITING_RESULTS);
+        let (inbound, inbound_waiting) = mpsc::channel(MAX_WAITING_INBOUND);
+        let task = tokio::spawn(run(connection, results_waiting, inbound_waiting));
+        (Self { results, inbound }, task)
+    }
+
+    /// Writes `operation` and waits until it is on disk.
+    pub(crate) async fn write<O: Operation>(
+        &self,
+        urgency: Urgency,
+        operation: O,
+    ) -> Result<O::Output, Error> {
+        let (answer, answered) = oneshot::channel();
+        let job = Box::new(Pending {
+            operation,
+            output: None,
+            answer,
+        });
+        match urgency {
+            Urgency::Result => self.results.send(job).await.map_err(|_| Error::Closed)?,
+            Urgency::Inbound => self.inbound.try_send(job).map_err(|error| match error {
+                mpsc::error::TrySendError::Full(_) => Error::Overloaded,
+                mpsc::error::TrySendError::Closed(_) => Error::Closed,
+            })?,
+        }
+        answered.await.map_err(|_| Error::Closed)?
+    }
+}
+
+/// An operation without its type.
+trait Job: Send {
+    fn apply<'a>(&'a mut self, tx: &'a DatabaseTransaction) -> BoxFuture<'a, Result<(), Error>>;
+    fn finish(self: Box<Self>, outcome: Result<(), Error>);
+}
+
+struct Pending<O: Operation> {
+    operation: O,
+    output: Option<O::Output>,
+    answer: oneshot::Sender<Result<O::Output, Error>>,
+}
+
+impl<O: Operation> Job for Pending<O> {
+    fn apply<'a>(&'a mut self, tx: &'a DatabaseTransaction) -> BoxFuture<'a, Result<(), Error>> {
+        Box::pin(async move {
+            self.output = Some(self.operation.apply(tx).await?);
+            Ok(())
+        })
+    }
+
+    fn finish(self: Box<Self>, outcome: Result<(), Error>) {
+        let Self { output, answer, .. } = *self;
+        // Whoever asked may be gone; the operation stands all the same.
+        let _ = answer.send(outcome.and_then(|()| output.ok_or(Error::Closed)));
+    }
+}
+
+async fn run(
+    connection: DatabaseConnection,
+    mut results: mpsc::Receiver<Box<dyn Job>>,
+    mut inbound: mpsc::Receiver<Box<dyn Job>>,
+) {
+    let mut group = Vec::with_capacity(MAX_GROUP);
+    let (mut results_open, mut inbound_open) = (true, true);
+    while results_open || inbound_open {
+        let first = tokio::select! {
+            biased;
+            job = results.recv(), if results_open => { results_open = job.is_some(); job }
+            job = inbound.recv(), if inbound_open => { inbound_open = job.is_some(); job }
+        };
+        group.extend(first);
+        // What became ready meanwhile shares the sync.
+        while group.len() < MAX_GROUP {
+            match results.try_recv().or_else(|_| inbound.try_recv()) {
+                Ok(job) => group.push(job),
+                Err(_) => break,
+            }
+        }
+        if !group.is_empty() {
+            write_group(&connection, &mut group).await;
+        }
+    }
+}
+
+/// Writes a group in one transaction; if that fails, each of its operations in one of its own.
+async fn write_group(connection: &DatabaseConnection, group: &mut Vec<Box<dyn Job>>) {
+    if group.len() > 1 {
+        match write_together(connection, group).await {
+            Ok(()) => {
+                for job in group.drain(..) {
+                    job.finish(Ok(()));
+                }
+                return;
+            }
+            Err(error) => {
+                tracing::debug!(%error, operations = group.len(), "a group failed and is written singly")
+            }
+        }
+    }
+    for mut job in group.drain(..) {
+        let outcome = write_together(connection, std::slice::from_mut(&mut job)).await;
+        if let Err(error) = &outcome {
+            tracing::warn!(%error, "an operation could not be written");
+        }
+        job.finish(outcome);
+    }
+}
+
+async fn write_together(
+    connection: &DatabaseConnection,
+    jobs: &mut [Box<dyn Job>],
+) -> Result<(), Error> {
+    let tx = begin(connection).await?;
+    for job in jobs {
+        if let Err(error) = job.apply(&tx).await {
+            tx.rollback().await?;
+            return Err(error);
+        }
+    }
+    tx.commit().await?;
+    Ok(())
+}
+
+async fn begin(connection: &DatabaseConnection) -> Result<DatabaseTransaction, DbErr> {
+    match connection.get_database_backend() {
+        // A deferred transaction that reads first fails at once when another process writes: the busy timeout is not heard.
+        DbBackend::Sqlite => {
+            let options = TransactionOptions {
+                sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
+                ..TransactionOptions::default()
+            };
+            connection.begin_with_options(options).await
+        }
+        _ => connection.begin().await,
+    }
+}
