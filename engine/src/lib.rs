@@ -8,3 +8,4 @@ pub mod adapter;
 pub mod clock;
 pub mod crypto;
 pub mod domain;
+pub mod script;
