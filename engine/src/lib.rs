@@ -7,5 +7,9 @@
 pub mod adapter;
 pub mod clock;
 pub mod crypto;
+pub mod decide;
 pub mod domain;
+mod lanes;
+pub mod script;
+mod setup;
 pub mod store;

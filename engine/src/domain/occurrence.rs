@@ -7,7 +7,7 @@
 
 use std::str::FromStr;
 
-use chrono::{DateTime, Datelike, Duration, NaiveDateTime, TimeZone, Utc};
+use chrono::{DateTime, Datelike, Duration, NaiveDateTime, Offset, TimeZone, Utc};
 use chrono_tz::Tz;
 use cron::Schedule;
 
@@ -90,12 +90,37 @@ impl CronLine {
     }
 
     /// Hour `*` or stepped: wherever the local clock shows a matching time, both times in a fold.
+    /// The crate passes over the second time, so each stretch between two changes of the clock is
+    /// walked as if its offset held for ever.
     fn next_elapsed(&self, after: Timestamp, zone: Tz) -> Option<Timestamp> {
-        let after = after.to_utc().with_timezone(&zone);
-        self.schedule
-            .after(&after)
-            .next()
-            .map(|at| at.with_timezone(&Utc).into())
+        /// More changes of the clock than any zone makes between two matching times.
+        const MAX_STRETCHES: usize = 64;
+        let mut from = after.to_utc();
+        for _ in 0..MAX_STRETCHES {
+            let offset = from.with_timezone(&zone).offset().fix();
+            let next = self
+                .schedule
+                .after(&from.with_timezone(&offset))
+                .next()?
+                .with_timezone(&Utc);
+            if next.with_timezone(&zone).offset().fix() == offset {
+                return Some(next.into());
+            }
+            // The clock changed in between: go on from the last moment before it did.
+            from = last_with_offset(from, next, zone);
+            let changed = from + Duration::seconds(1);
+            let offset = changed.with_timezone(&zone).offset().fix();
+            let first = self
+                .schedule
+                .after(&from.with_timezone(&offset))
+                .next()?
+                .with_timezone(&Utc);
+            if first.with_timezone(&zone).offset().fix() == offset {
+                return Some(first.into());
+            }
+            from = changed;
+        }
+        None
     }
 
     /// Fixed hours: walks the local calendar as if it had no gaps, then finds the moment.
@@ -109,6 +134,23 @@ impl CronLine {
             .map(|at| Timestamp::from(at.with_timezone(&Utc)))
             .find(|at| *at > after)
     }
+}
+
+/// The last whole second from `from` on at which `zone` has the offset that it has at `from`; at `to` it has another.
+fn last_with_offset(from: DateTime<Utc>, to: DateTime<Utc>, zone: Tz) -> DateTime<Utc> {
+    let offset = |at: DateTime<Utc>| at.with_timezone(&zone).offset().fix();
+    let before = offset(from);
+    let (mut same, mut other) = (from.timestamp(), to.timestamp());
+    while other - same > 1 {
+        let middle = same + (other - same) / 2;
+        let at = DateTime::from_timestamp(middle, 0).unwrap_or(from);
+        if offset(at) == before {
+            same = middle
+        } else {
+            other = middle
+        }
+    }
+    DateTime::from_timestamp(same, 0).unwrap_or(from)
 }
 
 /// The moment at which clocks in `zone` show `local`: the first of two, or the first after a gap.

@@ -1,0 +1,464 @@
+//! Rules, a snapshot, an event and a moment become a decision: pure, no async, no clock.
+//! The same question has the same answer, byte for byte.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use crate::adapter::SignalKind;
+use crate::domain::contact::Contact;
+use crate::domain::content::Content;
+use crate::domain::conversation::{HeldBy, Hold};
+use crate::domain::delivery::{Delivery, DeliveryState, Origin};
+use crate::domain::effect::Effect;
+use crate::domain::event::{Event, Payload};
+use crate::domain::ids::{DeliveryId, RuleId, RunId, TimerId};
+use crate::domain::location::Location;
+use crate::domain::message::Body;
+use crate::domain::run::{Outcome, Run, TraceLine};
+use crate::domain::snapshot::Snapshot;
+use crate::domain::time::Timestamp;
+use crate::script::{Call, Input, Script, ScriptHost};
+use crate::store::{HoldChange, RuleState, TimerChange, TimerRow};
+
+/// Room for the deliveries of one event between the positions of two events.
+const POSITIONS_PER_EVENT: i64 = 1_000;
+
+/// A published rule, compiled.
+#[derive(Clone)]
+pub struct ActiveRule {
+    /// The rule.
+    pub id: RuleId,
+    /// What people call it.
+    pub name: String,
+    /// The version that runs.
+    pub version: i32,
+    /// Its script.
+    pub script: Script,
+}
+
+/// Everything that a decision depends on.
+#[derive(Clone, Copy)]
+pub struct Question<'a> {
+    /// What happened.
+    pub event: &'a Event,
+    /// The tenant.
+    pub location: &'a Location,
+    /// The published rules, in their order.
+    pub rules: &'a [ActiveRule],
+    /// The conversation as it is; absent for a location's own events.
+    pub snapshot: Option<&'a Snapshot>,
+    /// What each rule remembers of the conversation.
+    pub states: &'a BTreeMap<RuleId, Map<String, Value>>,
+    /// The moment of decision.
+    pub now: Timestamp,
+}
+
+/// What is to be written, and then done.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Decision {
+    /// The rules that ran.
+    pub runs: Vec<Run>,
+    /// The rules that did not, and why.
+    pub visits: Vec<Visit>,
+    pub(crate) states: Vec<RuleState>,
+    /// The contact, if rules changed it.
+    pub contact: Option<Contact>,
+    pub(crate) hold: HoldChange,
+    /// What leaves, in order.
+    pub deliveries: Vec<Delivery>,
+    pub(crate) timers: Vec<TimerChange>,
+    /// Marks on the customer's message: best effort.
+    pub signals: Vec<(SignalKind, String)>,
+}
+
+/// A rule that was asked, or would have been, and did not run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Visit {
+    /// The rule.
+    pub rule_id: RuleId,
+    /// Why it did not run.
+    #[serde(flatten)]
+    pub outcome: Outcome,
+}
+
+/// Asks the rules about an event.
+pub fn decide(host: &ScriptHost, question: &Question<'_>) -> Decision {
+    let mut deciding = Deciding {
+        host,
+        question,
+        snapshot: question.snapshot.cloned(),
+        contact_changed: false,
+        stopped: false,
+        decision: Decision::default(),
+    };
+    for rule in question.rules {
+        if question.event.rule_id.is_none_or(|only| only == rule.id) {
+            deciding.visit(rule);
+        }
+    }
+    if deciding.contact_changed {
+        deciding.decision.contact = deciding.snapshot.map(|snapshot| snapshot.contact);
+    }
+    deciding.decision
+}
+
+struct Deciding<'a> {
+    host: &'a ScriptHost,
+    question: &'a Question<'a>,
+    /// As earlier rules left it: later ones see their tags, attributes and hold.
+    snapshot: Option<Snapshot>,
+    contact_changed: bool,
+    stopped: bool,
+    decision: Decision,
+}
+
+impl Deciding<'_> {
+    fn visit(&mut self, rule: &ActiveRule) {
+        let event = self.question.event;
+        let called = call(event).filter(|(handler, _)| rule.script.defines(handler));
+        let Some((handler, input)) = called else {
+            return self.pass(rule, Outcome::NoHandler);
+        };
+        if self.stopped {
+            return self.pass(rule, Outcome::Stopped);
+        }
+        let hold = self
+            .snapshot
+            .as_ref()
+            .and_then(|snapshot| snapshot.conversation.held(self.question.now));
+        let heard_when_held = matches!(handler, "on_echo" | "on_status");
+        if hold.is_some() && !heard_when_held && !rule.script.even_when_held() {
+            self.wait_for_release(rule);
+            return self.pass(rule, Outcome::Held);
+        }
+        if self.silence_is_broken() {
+            return self.pass(rule, Outcome::NotSilent);
+        }
+        self.run(rule, handler, input, hold);
+    }
+
+    fn pass(&mut self, rule: &ActiveRule, outcome: Outcome) {
+        self.decision.visits.push(Visit {
+            rule_id: rule.id,
+            outcome,
+        });
+    }
+
+    fn run(&mut self, rule: &ActiveRule, handler: &str, input: Input<'_>, hold: Option<Hold>) {
+        let Question {
+            event,
+            location,
+            states,
+            now,
+            ..
+        } = *self.question;
+        let none = Map::new();
+        let run_id = RunId::derive(&[event.id.bytes(), rule.id.bytes()]);
+        let mut output = self.host.run(&Call {
+            script: &rule.script,
+            handler,
+            input,
+            snapshot: self.snapshot.as_ref(),
+            location,
+            state: states.get(&rule.id).unwrap_or(&none),
+            now,
+            seed: seed(run_id),
+        });
+        let mut run = Run {
+            id: run_id,
+            event_id: event.id,
+            rule_id: rule.id,
+            version: rule.version,
+            handler: handler.to_owned(),
+            outcome: Outcome::Nothing,
+            effects: Vec::new(),
+            trace: std::mem::take(&mut output.trace),
+        };
+        match output.result {
+            Err(failure) => {
+                let crate::script::Failure {
+                    message,
+                    line,
+                    column,
+                } = failure;
+                run.outcome = Outcome::Error {
+                    message,
+                    line,
+                    column,
+                };
+            }
+            Ok(effects) => {
+                self.stopped |= output.stopped;
+                if let Some(state) = output.state {
+                    self.decision.states.push(RuleState {
+                        rule_id: rule.id,
+                        state,
+                    });
+                }
+                let may_send = hold.is_none() || rule.script.even_when_held();
+                for (ordinal, effect) in effects.iter().enumerate() {
+                    if effect.sends() && !may_send {
+                        run.trace.push(TraceLine {
+                            text: "not sent: a person is in charge".to_owned(),
+                            line: 0,
+                        });
+                    } else {
+                        self.apply(rule, run_id, ordinal, effect, hold.is_some());
+                    }
+                }
+                if !effects.is_empty() {
+                    run.outcome = Outcome::Effects;
+                }
+                run.effects = effects;
+            }
+        }
+        self.decision.runs.push(run);
+    }
+
+    fn apply(
+        &mut self,
+        rule: &ActiveRule,
+        run_id: RunId,
+        ordinal: usize,
+        effect: &Effect,
+        held: bool,
+    ) {
+        let now = self.question.now;
+        let ordinal_bytes = (ordinal as u64).to_be_bytes();
+        let Some(snapshot) = self.snapshot.as_mut() else {
+            return;
+        };
+        match effect {
+            Effect::Reply { content, fallback } => {
+                let fallback = fallback.clone().map(Content::Template);
+                self.deliver(rule, run_id, ordinal, content.clone(), fallback, held);
+            }
+            Effect::Send { template } => {
+                self.deliver(
+                    rule,
+                    run_id,
+                    ordinal,
+                    Content::Template(template.clone()),
+                    None,
+                    held,
+                );
+            }
+            Effect::React { message_id, emoji } => {
+                let content = Content::Reaction {
+                    message_id: message_id.clone(),
+                    emoji: emoji.clone(),
+                };
+                self.deliver(rule, run_id, ordinal, content, None, held);
+            }
+            Effect::MarkRead { message_id } => {
+                self.decision
+                    .signals
+                    .push((SignalKind::Read, message_id.clone()));
+            }
+            Effect::Typing { message_id } => {
+                self.decision
+                    .signals
+                    .push((SignalKind::Typing, message_id.clone()));
+            }
+            Effect::SetTimer {
+                handler,
+                due_at,
+                if_silent,
+                args,
+            } => {
+                self.decision.timers.push(TimerChange::Set(TimerRow {
+                    location_id: snapshot.location.id,
+                    conversation_id: snapshot.conversation.id,
+                    rule_id: rule.id,
+                    handler: handler.clone(),
+                    id: TimerId::derive(&[run_id.bytes(), &ordinal_bytes]),
+                    due_at: *due_at,
+                    if_silent: *if_silent,
+                    args: args.clone(),
+                    set_at: now,
+                }));
+            }
+            Effect::CancelTimer { handler } => {
+                let change = TimerChange::Cancel {
+                    rule_id: rule.id,
+                    handler: handler.clone(),
+                };
+                self.decision.timers.push(change);
+            }
+            Effect::Tag { tag } => {
+                if !snapshot.contact.tags.contains(tag) {
+                    snapshot.contact.tags.push(tag.clone());
+                    self.contact_changed = true;
+                }
+            }
+            Effect::Untag { tag } => {
+                snapshot.contact.tags.retain(|known| known != tag);
+                self.contact_changed = true;
+            }
+            Effect::SetAttribute { name, value } => {
+                if value.is_null() {
+                    snapshot.contact.attributes.remove(name);
+                } else {
+                    snapshot
+                        .contact
+                        .attributes
+                        .insert(name.clone(), value.clone());
+                }
+                self.contact_changed = true;
+            }
+            Effect::SetOptedOut { opted_out } => {
+                snapshot.contact.opted_out = *opted_out;
+                self.contact_changed = true;
+            }
+            Effect::Hold { span } => {
+                let hold = Hold {
+                    by: HeldBy::Rule,
+                    until: now + *span,
+                };
+                snapshot.conversation.hold = Some(hold);
+                self.decision.hold = HoldChange::Hold(hold);
+            }
+            Effect::Release => {
+                snapshot.conversation.hold = None;
+                self.decision.hold = HoldChange::Release;
+            }
+        }
+    }
+
+    fn deliver(
+        &mut self,
+        rule: &ActiveRule,
+        run_id: RunId,
+        ordinal: usize,
+        content: Content,
+        fallback: Option<Content>,
+        when_held: bool,
+    ) {
+        let Question { event, now, .. } = *self.question;
+        let Some(conversation) = self
+            .snapshot
+            .as_ref()
+            .map(|snapshot| &snapshot.conversation)
+        else {
+            return;
+        };
+        let nth = i64::try_from(self.decision.deliveries.len()).unwrap_or(i64::MAX);
+        self.decision.deliveries.push(Delivery {
+            location_id: conversation.location_id,
+            id: DeliveryId::derive(&[run_id.bytes(), &(ordinal as u64).to_be_bytes()]),
+            conversation_id: conversation.id,
+            channel_id: conversation.channel_id,
+            origin: Origin::Rule {
+                rule_id: rule.id,
+                run_id,
+                event_id: event.id,
+            },
+            content,
+            fallback,
+            reply_to: None,
+            state: DeliveryState::Ready,
+            attempts: 0,
+            provider_id: None,
+            not_before: now,
+            fallback_of: None,
+            position: event
+                .seq
+                .saturating_mul(POSITIONS_PER_EVENT)
+                .saturating_add(nth),
+            when_held,
+            wants_status: rule.script.defines("on_status"),
+            created_at: now,
+        });
+    }
+
+    /// A timer that fell due just before a person took over waits again, for the release.
+    fn wait_for_release(&mut self, rule: &ActiveRule) {
+        let Payload::Timer {
+            handler,
+            args,
+            due_at,
+            silent_since: None,
+            ..
+        } = &self.question.event.payload
+        else {
+            return;
+        };
+        let Some(snapshot) = &self.snapshot else {
+            return;
+        };
+        self.decision.timers.push(TimerChange::Set(TimerRow {
+            location_id: snapshot.location.id,
+            conversation_id: snapshot.conversation.id,
+            rule_id: rule.id,
+            handler: handler.clone(),
+            id: TimerId::derive(&[self.question.event.id.bytes(), b"released"]),
+            due_at: *due_at,
+            if_silent: false,
+            args: args.clone(),
+            set_at: self.question.now,
+        }));
+    }
+
+    /// Whether the customer, or a person of the business, wrote after an `if_silent` was set.
+    fn silence_is_broken(&self) -> bool {
+        let Payload::Timer {
+            silent_since: Some(since),
+            ..
+        } = &self.question.event.payload
+        else {
+            return false;
+        };
+        let Some(snapshot) = &self.snapshot else {
+            return false;
+        };
+        let conversation = &snapshot.conversation;
+        [conversation.last_inbound_at, conversation.last_person_at]
+            .into_iter()
+            .flatten()
+            .any(|at| at > *since)
+    }
+}
+
+/// The function that an event calls, and what it is told.
+fn call(event: &Event) -> Option<(&str, Input<'_>)> {
+    let at = event.at;
+    match &event.payload {
+        Payload::Message { message } => match message.body {
+            Body::Reaction { .. } | Body::Edit { .. } | Body::Revoke { .. } | Body::System(_) => {
+                None
+            }
+            _ => Some(("on_message", Input::Message { message, at })),
+        },
+        Payload::Echo { message, .. } if message.body.is_line() => {
+            Some(("on_echo", Input::Echo { message, at }))
+        }
+        Payload::Status { status, .. } => Some(("on_status", Input::Status(status))),
+        Payload::Timer {
+            handler,
+            args,
+            due_at,
+            ..
+        } => Some((
+            handler,
+            Input::Timer {
+                args: args.as_ref(),
+                due_at: *due_at,
+            },
+        )),
+        Payload::Tick { handler, .. } => Some((handler, Input::Tick)),
+        Payload::Echo { .. }
+        | Payload::Update { .. }
+        | Payload::History { .. }
+        | Payload::AddressBook { .. }
+        | Payload::Unknown { .. } => None,
+    }
+}
+
+/// Chance that is the same for every repetition of a run.
+fn seed(run_id: RunId) -> u64 {
+    let mut bytes = [0; 8];
+    bytes.copy_from_slice(&run_id.bytes()[..8]);
+    u64::from_be_bytes(bytes)
+}

@@ -1,0 +1,313 @@
+//! What is set up: locations with their compiled rules, channels with their opened credentials.
+//! Read from the store, kept until someone changes it, in this process or another.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, RwLock};
+
+use sha2::{Digest, Sha256};
+
+use crate::adapter::Credentials;
+use crate::crypto::{DataKey, Place, Secret, Vault};
+use crate::decide::ActiveRule;
+use crate::domain::channel::Channel;
+use crate::domain::ids::{ChannelId, LocationId};
+use crate::domain::location::Location;
+use crate::script::{Script, ScriptHost};
+use crate::store::{self, Store, StoredChannel};
+
+/// Compiled scripts that are kept although no rule may use them any more: about 20 MB.
+const MAX_SCRIPTS: usize = 2_000;
+
+/// A location and its published rules.
+pub(crate) struct LocationSetup {
+    pub(crate) location: Location,
+    pub(crate) rules: Vec<ActiveRule>,
+    /// How many lines of history any of the rules reads.
+    pub(crate) history_lines: u64,
+}
+
+/// A channel and what opens its provider's API.
+pub(crate) struct ChannelSetup {
+    pub(crate) channel: Arc<Channel>,
+    pub(crate) credentials: Credentials,
+}
+
+/// Every channel, found by its id or by its provider's key.
+#[derive(Default)]
+pub(crate) struct Channels {
+    by_id: HashMap<ChannelId, Arc<ChannelSetup>>,
+    by_key: HashMap<(String, String), Vec<Arc<ChannelSetup>>>,
+    by_account: HashMap<(String, String), Vec<Arc<ChannelSetup>>>,
+}
+
+impl Channels {
+    pub(crate) fn get(&self, id: ChannelId) -> Option<&Arc<ChannelSetup>> {
+        self.by_id.get(&id)
+    }
+
+    pub(crate) fn with_key(&self, provider: &str, key: &str) -> &[Arc<ChannelSetup>] {
+        self.by_key
+            .get(&(provider.to_owned(), key.to_owned()))
+            .map_or(&[], Vec::as_slice)
+    }
+
+    pub(crate) fn with_account(&self, provider: &str, account: &str) -> &[Arc<ChannelSetup>] {
+        self.by_account
+            .get(&(provider.to_owned(), account.to_owned()))
+            .map_or(&[], Vec::as_slice)
+    }
+}
+
+/// What is set up, as far as it was asked for.
+pub(crate) struct Setup {
+    store: Store,
+    vault: Vault,
+    scripts: ScriptHost,
+    kept: RwLock<Kept>,
+    compiled: Mutex<HashMap<[u8; 32], Script>>,
+}
+
+#[derive(Default)]
+struct Kept {
+    revision: i64,
+    channels: Option<Arc<Channels>>,
+    locations: HashMap<LocationId, Arc<LocationSetup>>,
+}
+
+impl Setup {
+    pub(crate) fn new(store: Store, vault: Vault, scripts: ScriptHost) -> Self {
+        Self {
+            store,
+            vault,
+            scripts,
+            kept: RwLock::default(),
+            compiled: Mutex::default(),
+        }
+    }
+
+    pub(crate) const fn vault(&self) -> &Vault {
+        &self.vault
+    }
+
+    pub(crate) const fn scripts(&self) -> &ScriptHost {
+        &self.scripts
+    }
+
+    /// Forgets what was kept if someone changed anything since.
+    pub(crate) async fn refresh(&self) -> Result<(), store::Error> {
+        let revision = self.store.revision().await?;
+        if self
+            .kept
+            .read()
+            .expect("no one panics while holding it")
+            .revision
+            != revision
+        {
+            let mut kept = self.kept.write().expect("no one panics while holding it");
+            *kept = Kept {
+                revision,
+                ..Kept::default()
+            };
+        }
+        Ok(())
+    }
+
+    /// Every channel.
+    pub(crate) async fn channels(&self) -> Result<Arc<Channels>, store::Error> {
+        if let Some(channels) = &self
+            .kept
+            .read()
+            .expect("no one panics while holding it")
+            .channels
+        {
+            return Ok(Arc::clone(channels));
+        }
+        let revision = self.store.revision().await?;
+        let mut channels = Channels::default();
+        let mut keys: HashMap<LocationId, DataKey> = HashMap::new();
+        for stored in self.store.channels().await? {
+            let location_id = stored.channel.location_id;
+            if let std::collections::hash_map::Entry::Vacant(entry) = keys.entry(location_id) {
+                match self.data_key(location_id).await {
+                    Ok(key) => entry.insert(key),
+                    // One location's lost key must not stop the others.
+                    Err(error) => {
+                        tracing::error!(location.id = %location_id, %error, "the location's channels are out of order");
+                        continue;
+                    }
+                };
+            }
+            let setup = match open(&keys[&location_id], stored) {
+                Ok(setup) => Arc::new(setup),
+                Err(error) => {
+                    tracing::error!(location.id = %location_id, %error, "a channel's credentials do not open");
+                    continue;
+                }
+            };
+            let channel = &setup.channel;
+            let (provider, key, account) = (&channel.provider, &channel.key, &channel.account);
+            channels
+                .by_key
+                .entry((provider.clone(), key.clone()))
+                .or_default()
+                .push(Arc::clone(&setup));
+            channels
+                .by_account
+                .entry((provider.clone(), account.clone()))
+                .or_default()
+                .push(Arc::clone(&setup));
+            channels.by_id.insert(channel.id, setup);
+        }
+        let channels = Arc::new(channels);
+        let mut kept = self.kept.write().expect("no one panics while holding it");
+        if kept.revision != revision {
+            *kept = Kept {
+                revision,
+                ..Kept::default()
+            };
+        }
+        kept.channels = Some(Arc::clone(&channels));
+        Ok(channels)
+    }
+
+    /// A location with its published rules, compiled.
+    pub(crate) async fn location(
+        &self,
+        id: LocationId,
+    ) -> Result<Option<Arc<LocationSetup>>, store::Error> {
+        if let Some(setup) = self
+            .kept
+            .read()
+            .expect("no one panics while holding it")
+            .locations
+            .get(&id)
+        {
+            return Ok(Some(Arc::clone(setup)));
+        }
+        let revision = self.store.revision().await?;
+        let Some((location, _)) = self.store.location(id).await? else {
+            return Ok(None);
+        };
+        let store = self.store.of(id);
+        let mut rules = Vec::new();
+        for rule in store.rules().await?.into_iter().filter(|rule| rule.enabled) {
+            let Some(version) = rule.published else {
+                continue;
+            };
+            let Some(published) = store.rule_version(rule.id, version).await? else {
+                continue;
+            };
+            match self.compile(&published.source) {
+                Ok(script) => rules.push(ActiveRule {
+                    id: rule.id,
+                    name: rule.name,
+                    version,
+                    script,
+                }),
+                // It compiled when it was published; an upgrade may see it differently.
+                Err(error) => {
+                    tracing::error!(location.id = %id, rule.id = %rule.id, %error, "a rule does not compile")
+                }
+            }
+        }
+        let history_lines = rules
+            .iter()
+            .map(|rule| rule.script.history_lines() as u64)
+            .max()
+            .unwrap_or(0);
+        let setup = Arc::new(LocationSetup {
+            location,
+            rules,
+            history_lines,
+        });
+        let mut kept = self.kept.write().expect("no one panics while holding it");
+        if kept.revision != revision {
+            *kept = Kept {
+                revision,
+                ..Kept::default()
+            };
+        }
+        kept.locations.insert(id, Arc::clone(&setup));
+        Ok(Some(setup))
+    }
+
+    /// A location's data key, opened.
+    pub(crate) async fn data_key(&self, id: LocationId) -> Result<DataKey, store::Error> {
+        let (_, sealed) = self
+            .store
+            .location(id)
+            .await?
+            .ok_or_else(|| store::Error::corrupt("channel", "its location is gone"))?;
+        Ok(self.vault.open_data_key(id, &sealed)?)
+    }
+
+    /// A script, compiled once for all rules that say the same.
+    fn compile(&self, source: &str) -> Result<Script, String> {
+        let hash: [u8; 32] = Sha256::digest(source.as_bytes()).into();
+        if let Some(script) = self
+            .compiled
+            .lock()
+            .expect("no one panics while holding it")
+            .get(&hash)
+        {
+            return Ok(script.clone());
+        }
+        let script = self.scripts.compile(source).map_err(|diagnostics| {
+            diagnostics
+                .first()
+                .map_or_else(|| "it does not compile".to_owned(), ToString::to_string)
+        })?;
+        let mut compiled = self
+            .compiled
+            .lock()
+            .expect("no one panics while holding it");
+        if compiled.len() >= MAX_SCRIPTS {
+            compiled.clear();
+        }
+        compiled.insert(hash, script.clone());
+        Ok(script)
+    }
+}
+
+/// Where a channel's credentials belong.
+pub(crate) fn credentials_place<'a>(channel: &Channel, row: &'a str, version: i32) -> Place<'a> {
+    Place {
+        table: "channel",
+        column: "credentials",
+        location_id: channel.location_id,
+        row,
+        version,
+    }
+}
+
+/// Seals a channel's credentials.
+pub(crate) fn seal(
+    key: &DataKey,
+    channel: &Channel,
+    version: i32,
+    credentials: &Credentials,
+) -> String {
+    let fields: std::collections::BTreeMap<&str, &str> = credentials
+        .iter()
+        .map(|(field, secret)| (field, secret.expose()))
+        .collect();
+    let plain = Secret::new(store::write_json(&fields));
+    let row = channel.id.to_string();
+    key.seal(&credentials_place(channel, &row, version), &plain)
+}
+
+/// Opens a channel's credentials.
+pub(crate) fn open(key: &DataKey, stored: StoredChannel) -> Result<ChannelSetup, store::Error> {
+    let row = stored.channel.id.to_string();
+    let place = credentials_place(&stored.channel, &row, stored.credentials_version);
+    let plain = key.open(&place, &stored.credentials)?;
+    let fields: HashMap<String, String> = store::read_json("channel", plain.expose())?;
+    let credentials = fields
+        .into_iter()
+        .map(|(field, secret)| (field, Secret::new(secret)))
+        .collect();
+    Ok(ChannelSetup {
+        channel: Arc::new(stored.channel),
+        credentials,
+    })
+}
