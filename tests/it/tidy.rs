@@ -96,7 +96,8 @@ fn deciding_and_reading_webhooks_never_wait() {
     let pure = |path: &str| {
         path.starts_with("engine/src/domain/")
             || path.starts_with("engine/src/decide")
-            || (path.starts_with("adapters/src/") && path.ends_with("/inbound.rs"))
+            || (path.starts_with("adapters/src/")
+                && (path.ends_with("/inbound.rs") || path.contains("/inbound/")))
     };
     let mut found = Vec::new();
     for file in rust().iter().filter(|file| pure(&file.path)) {
