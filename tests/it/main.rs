@@ -1,1 +1,3 @@
-//! Stub.
+//! The integration tests: one binary, so that the crates are linked once.
+
+mod tidy;
