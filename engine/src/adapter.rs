@@ -28,6 +28,11 @@ pub trait Adapter: Send + Sync + 'static {
     /// What the credentials of a channel consist of.
     fn credential_fields(&self) -> &'static [CredentialField];
 
+    /// Whether the provider knows a number by its digits. If not, `Channel::key` must be given.
+    fn key_is_phone(&self) -> bool {
+        false
+    }
+
     /// Where to look for the secrets that may verify `webhook`. Reads unverified data: only a hint.
     fn route(&self, webhook: &Webhook) -> Route;
 

@@ -14,6 +14,7 @@ use crate::domain::time::Timestamp;
 pub(crate) struct Lanes<K, T> {
     state: Mutex<State<K, T>>,
     ready: Notify,
+    rested: Notify,
 }
 
 #[derive(Debug)]
@@ -54,6 +55,7 @@ impl<K: Copy + Eq + Hash, T> Lanes<K, T> {
         Self {
             state: Mutex::new(state),
             ready: Notify::new(),
+            rested: Notify::new(),
         }
     }
 
@@ -142,6 +144,12 @@ impl<K: Copy + Eq + Hash, T> Lanes<K, T> {
         lane.items.push_front(item);
         lane.pace = Pace::Resting(at);
         state.resting.insert(at, key);
+        self.rested.notify_one();
+    }
+
+    /// Resolves when a lane has begun to rest: the next moment may be nearer than it was.
+    pub(crate) async fn rested(&self) {
+        self.rested.notified().await;
     }
 
     /// Ends the rest of a lane at once: what it waited for has come.

@@ -4,12 +4,27 @@
 //! function of rules, conversation, event and time. `commit` writes the decision in one transaction.
 //! `deliver` talks to the outside world. Scripts decide; the engine does.
 
+mod accept;
 pub mod adapter;
 pub mod clock;
+mod core;
 pub mod crypto;
 pub mod decide;
+mod deliver;
 pub mod domain;
+mod engine;
 mod lanes;
+mod pace;
+mod person;
+mod provision;
+mod schedule;
 pub mod script;
 mod setup;
 pub mod store;
+mod work;
+
+pub use accept::{Accepted, Counts, Error as AcceptError};
+pub use engine::{Builder, Engine, Error};
+pub use person::PersonSend;
+pub use provision::{ChannelChange, LocationChange, NewChannel, NewLocation, Problem};
+pub use store::Connection as DatabaseConnection;

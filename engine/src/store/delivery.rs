@@ -106,6 +106,8 @@ impl TryFrom<Model> for DeliveryRow {
 
 /// In `flags`: it goes out although a person is in charge.
 const WHEN_HELD: &str = "when_held";
+/// In `flags`: it was in doubt and was sent once more; it may have arrived twice.
+pub(super) const RESENT: &str = "resent";
 
 impl Store {
     /// The deliveries of every location that are not settled, in the order of their conversations.

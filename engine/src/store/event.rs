@@ -5,7 +5,7 @@ use sea_orm::{
     ActiveValue::Set, DatabaseTransaction, DbBackend, FromQueryResult, QueryOrder, QuerySelect,
 };
 
-use super::{Error, LocationStore, Store, read_json, sql, write_json};
+use super::{Error, LocationStore, Operation, Store, read_json, sql, write_json};
 use crate::domain::event::{Event, EventState, Payload};
 use crate::domain::ids::{ChannelId, ConversationId, EventId, LocationId, RuleId};
 use crate::domain::inbound::{Stage, Status};
@@ -216,26 +216,6 @@ pub(super) async fn finish(
     Ok(tx.execute_raw(sql(tx, text, values)).await?.rows_affected() == 1)
 }
 
-/// Takes a parked event out of the list: what it was has been stored anew.
-pub(super) async fn unpark(
-    tx: &DatabaseTransaction,
-    location_id: LocationId,
-    id: EventId,
-) -> Result<bool, Error> {
-    let row = ActiveModel {
-        state: Set(EventState::Done.name().to_owned()),
-        ..Default::default()
-    };
-    let updated = Entity::update_many()
-        .set(row)
-        .filter(Column::LocationId.eq(location_id.uuid()))
-        .filter(Column::Id.eq(id.uuid()))
-        .filter(Column::State.eq(EventState::Parked.name()))
-        .exec(tx)
-        .await?;
-    Ok(updated.rows_affected == 1)
-}
-
 /// The statuses stored of a provider's message, in the order in which they came.
 pub(super) async fn statuses_of(
     tx: &DatabaseTransaction,
@@ -260,4 +240,37 @@ pub(super) async fn statuses_of(
         }
     }
     Ok(statuses)
+}
+
+/// Takes a parked event out of the list: what it was has been stored anew.
+pub(crate) struct Unpark {
+    pub(crate) location_id: LocationId,
+    pub(crate) id: EventId,
+}
+
+impl Operation for Unpark {
+    type Output = ();
+
+    async fn apply(&self, tx: &DatabaseTransaction) -> Result<(), Error> {
+        unpark(tx, self.location_id, self.id).await
+    }
+}
+
+pub(super) async fn unpark(
+    tx: &DatabaseTransaction,
+    location_id: LocationId,
+    id: EventId,
+) -> Result<(), Error> {
+    let row = ActiveModel {
+        state: Set(EventState::Done.name().to_owned()),
+        ..Default::default()
+    };
+    Entity::update_many()
+        .set(row)
+        .filter(Column::LocationId.eq(location_id.uuid()))
+        .filter(Column::Id.eq(id.uuid()))
+        .filter(Column::State.eq(EventState::Parked.name()))
+        .exec(tx)
+        .await?;
+    Ok(())
 }

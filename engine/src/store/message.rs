@@ -174,16 +174,29 @@ pub(super) async fn advance(
     Ok(())
 }
 
-/// Whether the channel has a line of that provider's id.
-pub(super) async fn exists(
+/// Fills in a line that was a placeholder: imported history tells of a file first, and sends it later.
+/// False if there is no line of that provider's id.
+pub(super) async fn enrich(
     tx: &DatabaseTransaction,
     location_id: LocationId,
     channel_id: ChannelId,
-    provider_id: &str,
+    message: &Message,
 ) -> Result<bool, Error> {
-    Ok(find(tx, location_id, channel_id, provider_id)
-        .await?
-        .is_some())
+    let Some(row) = find(tx, location_id, channel_id, &message.provider_id).await? else {
+        return Ok(false);
+    };
+    if row.kind == "unsupported" && message.body.kind() != "unsupported" {
+        let change = ActiveModel {
+            location_id: Set(row.location_id),
+            id: Set(row.id),
+            kind: Set(message.body.kind().to_owned()),
+            text: Set(message.body.text().to_owned()),
+            content: Set(write_json(message)),
+            ..Default::default()
+        };
+        Entity::update(change).exec(tx).await?;
+    }
+    Ok(true)
 }
 
 async fn find(

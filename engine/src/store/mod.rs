@@ -5,6 +5,11 @@
 //! Everything that belongs to a tenant is reached through a [`LocationStore`]; only claiming and the
 //! look-up of a webhook's channel go without.
 
+#![expect(
+    unreachable_pub,
+    reason = "the rows that sea-orm derives are public inside private modules"
+)]
+
 mod address;
 mod channel;
 mod commit;
@@ -19,8 +24,10 @@ mod key_check;
 mod known;
 mod lane;
 mod location;
+mod lock;
 mod message;
 
+mod person;
 mod record;
 mod resource;
 mod revision;
@@ -49,16 +56,19 @@ pub use delivery::{DeliveryFilter, DeliveryRow};
 pub use error::Error;
 pub(crate) use error::{read_json, write_json};
 pub use event::EventRow;
+pub(crate) use event::Unpark;
 pub(crate) use fire::{Due, Fire};
 pub(crate) use location::SaveLocation;
+pub(crate) use lock::Lock;
 pub use message::MessageRow;
-pub(crate) use record::{Record, RecordItem, Recorded, Stray};
+pub(crate) use person::PersonWrites;
+pub(crate) use record::{Record, RecordItem, Stray};
 pub(crate) use resource::KeepResource;
 pub use rule::NewRule;
 pub(crate) use rule::{PublishRule, SaveRule};
 pub use run::RunRow;
 pub(crate) use schedule::Schedule;
-pub(crate) use settle::{Intend, Intended, Settle, Settled, Settlement};
+pub(crate) use settle::{Doubt, Intend, Intended, Orphaned, Settle, Settlement};
 pub use timer::TimerRow;
 pub(crate) use token::CreateToken;
 pub use token::TokenRow;

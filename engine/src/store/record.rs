@@ -19,7 +19,7 @@ use crate::domain::contact::{Address, Peer};
 use crate::domain::conversation::{HeldBy, Hold};
 use crate::domain::delivery::Delivery;
 use crate::domain::event::{EchoOrigin, Event, EventState, Payload};
-use crate::domain::ids::ConversationId;
+use crate::domain::ids::{ConversationId, LocationId};
 use crate::domain::inbound::{
     AddressBookEntry, HistoryLine, Inbound, Item, Stage, Status, Topic, Update,
 };
@@ -59,7 +59,9 @@ pub(crate) struct Recorded {
     /// The templates that go out in place of what was refused.
     pub(crate) fallbacks: Vec<Delivery>,
     /// The conversations of which a delivery's fate became known.
-    pub(crate) settled: Vec<ConversationId>,
+    pub(crate) settled: Vec<(LocationId, ConversationId)>,
+    /// Items stored for the first time.
+    pub(crate) stored: usize,
     /// Items that were stored before.
     pub(crate) duplicates: usize,
     /// Places to be remembered once they are on disk.
@@ -276,7 +278,10 @@ impl Recorder<'_> {
         self.recorded.duplicates += usize::from(applied.duplicate);
         self.recorded.events.extend(applied.event);
         self.recorded.fallbacks.extend(applied.fallback);
-        self.recorded.settled.extend(applied.settled);
+        self.recorded.stored += usize::from(!applied.duplicate);
+        self.recorded
+            .settled
+            .extend(applied.settled.map(|id| (self.channel().location_id, id)));
         Ok(())
     }
 
@@ -320,7 +325,9 @@ impl Recorder<'_> {
             let provider_id = &line.message.provider_id;
             let sent = delivery::find_by_provider_id(self.tx, location_id, channel_id, provider_id)
                 .await?;
-            if sent.is_some() {
+            if sent.is_some()
+                || message::enrich(self.tx, location_id, channel_id, &line.message).await?
+            {
                 continue;
             }
             if let Some(place) = self.place(&line.peer).await? {
@@ -399,7 +406,10 @@ impl Recorder<'_> {
             state,
         };
         let event = event::insert(self.tx, new).await?;
-        self.recorded.duplicates += usize::from(event.is_none());
+        match event {
+            Some(_) => self.recorded.stored += 1,
+            None => self.recorded.duplicates += 1,
+        }
         Ok(event)
     }
 

@@ -324,3 +324,62 @@ async fn tell(
     }
     Ok(event)
 }
+
+/// Ends the wait for evidence: the delivery is sent once more, or stays in doubt for a person.
+pub(crate) struct Doubt {
+    pub(crate) location_id: LocationId,
+    pub(crate) id: DeliveryId,
+    pub(crate) resend: bool,
+    pub(crate) now: Timestamp,
+}
+
+impl Operation for Doubt {
+    /// Whether it is to be sent once more.
+    type Output = bool;
+
+    async fn apply(&self, tx: &DatabaseTransaction) -> Result<bool, Error> {
+        if !self.resend {
+            return Ok(false);
+        }
+        let change = ActiveModel {
+            flags: Set(delivery::RESENT.to_owned()),
+            ..Default::default()
+        };
+        let from = [DeliveryState::InDoubt];
+        delivery::change_state(
+            tx,
+            (self.location_id, self.id),
+            &from,
+            DeliveryState::Ready,
+            change,
+            self.now,
+        )
+        .await
+    }
+}
+
+/// What another process, or this one before it ended, was sending: its fate is open.
+pub(crate) struct Orphaned {
+    pub(crate) location_id: LocationId,
+    pub(crate) id: DeliveryId,
+    pub(crate) now: Timestamp,
+}
+
+impl Operation for Orphaned {
+    type Output = ();
+
+    async fn apply(&self, tx: &DatabaseTransaction) -> Result<(), Error> {
+        let failure = SendError::new(
+            SendErrorKind::InDoubt,
+            "the server stopped while the message was being sent",
+        );
+        let change = ActiveModel {
+            failure: Set(Some(write_json(&failure.to_failure()))),
+            ..Default::default()
+        };
+        let key = (self.location_id, self.id);
+        let to = DeliveryState::InDoubt;
+        delivery::change_state(tx, key, &[DeliveryState::Sending], to, change, self.now).await?;
+        Ok(())
+    }
+}

@@ -75,11 +75,6 @@ impl TryFrom<Model> for TimerRow {
     }
 }
 
-#[derive(FromQueryResult)]
-struct Due {
-    due_at: Option<i64>,
-}
-
 // A timer waits for the release of a conversation that a person holds.
 const NOT_HELD: &str = "FROM rejoinder_timer t JOIN rejoinder_lane l \
      ON l.location_id = t.location_id AND l.conversation_id = t.conversation_id";
@@ -102,17 +97,6 @@ impl Store {
             .all(&self.reader)
             .await?;
         rows.into_iter().map(TimerRow::try_from).collect()
-    }
-
-    /// When the next timer of any location falls due, or is let go by the end of a hold.
-    pub(crate) async fn next_timer_at(&self) -> Result<Option<Timestamp>, Error> {
-        let text = format!(
-            "SELECT MIN(CASE WHEN l.held_until > t.due_at THEN l.held_until ELSE t.due_at END) AS due_at {NOT_HELD}"
-        );
-        let row = Due::find_by_statement(sql(&self.reader, &text, []))
-            .one(&self.reader)
-            .await?;
-        Ok(row.and_then(|row| row.due_at).map(Timestamp::from_ms))
     }
 }
 

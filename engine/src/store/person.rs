@@ -1,0 +1,65 @@
+//! A person's message from the inbox or the API: its delivery, the hold that follows, and the event.
+
+use sea_orm::DatabaseTransaction;
+
+use super::event::NewEvent;
+use super::{Error, Operation, delivery, event, lane};
+use crate::domain::conversation::Hold;
+use crate::domain::delivery::Delivery;
+use crate::domain::event::{EchoOrigin, Event, EventState, Payload};
+use crate::domain::message::{Body, Message};
+use crate::domain::time::Timestamp;
+
+/// Room for the deliveries of one event between the positions of two events.
+const POSITIONS_PER_EVENT: i64 = 1_000;
+
+/// Stores a person's message, and puts them in charge.
+pub(crate) struct PersonWrites {
+    pub(crate) delivery: Delivery,
+    pub(crate) idempotency_key: Option<String>,
+    pub(crate) hold: Hold,
+    pub(crate) now: Timestamp,
+}
+
+impl Operation for PersonWrites {
+    /// The delivery in its place, and the event; `None` if the same was asked before.
+    type Output = Option<(Delivery, Event)>;
+
+    async fn apply(&self, tx: &DatabaseTransaction) -> Result<Self::Output, Error> {
+        let mut delivery = self.delivery.clone();
+        let (location_id, id) = (delivery.location_id, delivery.conversation_id);
+        let message = Message {
+            // The provider has no id for it yet: ours stands in.
+            provider_id: delivery.id.to_string(),
+            body: Body::Text {
+                text: delivery.content.text().to_owned(),
+            },
+            reply_to: None,
+            forwarded: false,
+            referral: None,
+        };
+        let new = NewEvent {
+            location_id,
+            channel_id: delivery.channel_id,
+            conversation_id: Some(id),
+            external_key: &delivery.id.to_string(),
+            payload: Payload::Echo {
+                message,
+                origin: EchoOrigin::Inbox,
+            },
+            at: self.now,
+            received_at: self.now,
+            rule_id: None,
+            state: EventState::Pending,
+        };
+        let Some(event) = event::insert(tx, new).await? else {
+            return Ok(None);
+        };
+        lane::advance(tx, location_id, id).await?;
+        lane::note_person(tx, location_id, id, self.now, self.hold).await?;
+        delivery::cancel_automatic(tx, location_id, id, self.now).await?;
+        delivery.position = event.seq.saturating_mul(POSITIONS_PER_EVENT);
+        delivery::insert(tx, &delivery, self.idempotency_key.as_deref(), None).await?;
+        Ok(Some((delivery, event)))
+    }
+}

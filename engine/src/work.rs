@@ -1,0 +1,274 @@
+//! The next event of a free conversation is taken, decided and committed.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::adapter::Signal;
+use crate::core::{Core, LaneKey};
+use crate::decide::{Decision, Question, decide};
+use crate::deliver;
+use crate::domain::content::Content;
+use crate::domain::event::Event;
+use crate::domain::ids::{ConversationId, LocationId};
+use crate::domain::snapshot::{Line, Snapshot};
+use crate::domain::time::{Span, Timestamp};
+use crate::setup::LocationSetup;
+use crate::store::{self, Commit, Committed, DeliveryFilter};
+
+/// How long a conversation rests after the database failed it.
+const RETRY_AFTER: Span = Span::seconds(2);
+
+/// Whether a commit may hand its first delivery over to a sender at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum HandOver {
+    /// A sender is started for it, outside this call.
+    AtOnce,
+    /// It waits in the outbox: for those who step the engine by hand.
+    Queued,
+}
+
+/// Takes one event through its rules; false if none waits.
+pub(crate) async fn step(core: &Arc<Core>, hand_over: HandOver) -> bool {
+    let Some((key, event)) = core.inbox.take() else {
+        return false;
+    };
+    match process(core, key, &event, hand_over).await {
+        Ok(()) => core.inbox.done(key),
+        Err(error) => {
+            tracing::error!(event.id = %event.id, %error, "an event could not be decided and is tried again");
+            core.inbox.rest(key, event, core.clock.now() + RETRY_AFTER);
+        }
+    }
+    true
+}
+
+async fn process(
+    core: &Arc<Core>,
+    key: LaneKey,
+    event: &Event,
+    hand_over: HandOver,
+) -> Result<(), store::Error> {
+    let Some(setup) = core.setup.location(event.location_id).await? else {
+        tracing::warn!(location.id = %event.location_id, "an event of a location that is gone is dropped");
+        return Ok(());
+    };
+    let now = core.clock.now();
+    let (decision, snapshot) = ask(core, &setup, event, now).await?;
+    let Decision {
+        runs,
+        visits,
+        states,
+        contact,
+        hold,
+        deliveries,
+        timers,
+        signals,
+    } = decision;
+    for run in &runs {
+        if let crate::domain::run::Outcome::Error { line, column, .. } = &run.outcome {
+            tracing::warn!(location.id = %event.location_id, rule.id = %run.rule_id, run.id = %run.id, line, column,
+                "a rule failed");
+        }
+    }
+    // A delivery that may leave at once is committed as *sending* together with its run.
+    let permit = match (hand_over, deliveries.first()) {
+        (HandOver::AtOnce, Some(first)) => deliver::reserve(core, key, first, now).await,
+        _ => None,
+    };
+    let commit = Commit {
+        event: event.clone(),
+        decided_at: now,
+        runs,
+        visits: (!visits.is_empty()).then(|| store::write_json(&visits)),
+        states,
+        contact,
+        hold,
+        deliveries,
+        timers,
+        sender: permit.is_some().then_some(core.node),
+    };
+    let committed = {
+        use tracing::Instrument as _;
+        let span = tracing::debug_span!("engine.commit", event.id = %event.id);
+        core.store.write(commit).instrument(span).await
+    };
+    let committed = match committed {
+        Ok(committed) => committed,
+        Err(error) => {
+            if permit.is_some() {
+                core.outbox.done(key);
+            }
+            return Err(error);
+        }
+    };
+    let deliveries = match committed {
+        Committed::Done(deliveries) => deliveries,
+        Committed::Before => Vec::new(),
+    };
+    let mut deliveries = deliveries.into_iter().map(Box::new);
+    match (permit, deliveries.next()) {
+        (Some(permit), Some(first)) => {
+            // The rest follows in its lane, which is busy until the first is settled.
+            for delivery in deliveries {
+                core.outbox.push(key, delivery);
+            }
+            deliver::start(core, key, first, permit);
+        }
+        (permit, first) => {
+            if permit.is_some() {
+                core.outbox.done(key);
+            }
+            for delivery in first.into_iter().chain(deliveries) {
+                core.outbox.push(key, delivery);
+            }
+        }
+    }
+    if let Some(snapshot) = snapshot.filter(|_| !signals.is_empty()) {
+        show(core, &snapshot, &signals).await;
+    }
+    Ok(())
+}
+
+#[tracing::instrument(name = "engine.decide", level = "debug", skip_all, fields(event.id = %event.id))]
+async fn ask(
+    core: &Core,
+    setup: &LocationSetup,
+    event: &Event,
+    now: Timestamp,
+) -> Result<(Decision, Option<Snapshot>), store::Error> {
+    let snapshot = match event.conversation_id {
+        Some(_) if setup.rules.is_empty() => None,
+        Some(_) => look(core, setup, event).await?,
+        None => None,
+    };
+    let states = match &snapshot {
+        Some(snapshot) => {
+            core.store
+                .of(event.location_id)
+                .rule_states(snapshot.conversation.id)
+                .await?
+        }
+        None => BTreeMap::new(),
+    };
+    let question = Question {
+        event,
+        location: &setup.location,
+        rules: &setup.rules,
+        snapshot: snapshot.as_ref(),
+        states: &states,
+        now,
+    };
+    let decision = decide(core.setup.scripts(), &question);
+    Ok((decision, snapshot))
+}
+
+/// The conversation as it is now.
+async fn look(
+    core: &Core,
+    setup: &LocationSetup,
+    event: &Event,
+) -> Result<Option<Snapshot>, store::Error> {
+    let store = core.store.of(event.location_id);
+    let Some(id) = event.conversation_id else {
+        return Ok(None);
+    };
+    let Some(conversation) = store.conversation(id).await? else {
+        return Err(store::Error::corrupt("event", "its conversation is gone"));
+    };
+    let Some(contact) = store.contact(conversation.contact_id).await? else {
+        return Err(store::Error::corrupt("conversation", "its contact is gone"));
+    };
+    let channels = core.setup.channels().await?;
+    let Some(channel) = channels.get(conversation.channel_id) else {
+        return Err(store::Error::corrupt("conversation", "its channel is gone"));
+    };
+    let history = match setup.history_lines {
+        0 => Vec::new(),
+        limit => history(core, event.location_id, id, limit).await?,
+    };
+    Ok(Some(Snapshot {
+        location: setup.location.clone(),
+        channel: channel.channel.as_ref().clone(),
+        contact,
+        conversation,
+        history,
+    }))
+}
+
+/// The latest lines of a conversation, ours and theirs, oldest first.
+pub(crate) async fn history(
+    core: &Core,
+    location_id: LocationId,
+    id: ConversationId,
+    limit: u64,
+) -> Result<Vec<Line>, store::Error> {
+    let store = core.store.of(location_id);
+    let theirs = store
+        .messages(id, limit)
+        .await?
+        .into_iter()
+        .map(|row| Line {
+            kind: row.message.body.kind().to_owned(),
+            text: row.message.body.text().to_owned(),
+            by: row.origin,
+            at: row.at,
+        });
+    let filter = DeliveryFilter {
+        conversation_id: Some(id),
+        state: None,
+    };
+    let ours = store
+        .deliveries(&filter, limit)
+        .await?
+        .into_iter()
+        .map(|row| Line {
+            by: match row.delivery.origin {
+                crate::domain::delivery::Origin::Rule { .. } => "rule".to_owned(),
+                crate::domain::delivery::Origin::Person => "inbox".to_owned(),
+            },
+            kind: row.delivery.content.kind().to_owned(),
+            text: match &row.delivery.content {
+                Content::Reaction { emoji, .. } => emoji.clone(),
+                content => content.text().to_owned(),
+            },
+            at: row.delivery.created_at,
+        });
+    let mut lines: Vec<Line> = theirs.chain(ours).collect();
+    lines.sort_by_key(|line| line.at);
+    let surplus = lines
+        .len()
+        .saturating_sub(usize::try_from(limit).unwrap_or(usize::MAX));
+    lines.drain(..surplus);
+    Ok(lines)
+}
+
+/// Marks on the customer's message: best effort, outside the lane, never retried.
+async fn show(
+    core: &Arc<Core>,
+    snapshot: &Snapshot,
+    signals: &[(crate::adapter::SignalKind, String)],
+) {
+    let Ok(channels) = core.setup.channels().await else {
+        return;
+    };
+    let Some(setup) = channels.get(snapshot.channel.id).cloned() else {
+        return;
+    };
+    let Some(adapter) = core.adapters.get(setup.channel.provider.as_str()).cloned() else {
+        return;
+    };
+    let signals = signals.to_vec();
+    tokio::spawn(async move {
+        for (kind, message_id) in signals {
+            let signal = Signal {
+                channel: &setup.channel,
+                credentials: &setup.credentials,
+                message_id: &message_id,
+                kind,
+            };
+            if let Err(error) = adapter.signal(&signal).await {
+                tracing::debug!(channel.id = %setup.channel.id, %error, "a read or typing mark was not shown");
+            }
+        }
+    });
+}
