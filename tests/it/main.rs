@@ -1,1 +1,3 @@
-//! Stub.
+//! Everything that is tested from outside a crate, in one binary.
+
+mod payloads;
