@@ -1,3 +1,4 @@
-//! The integration tests: one binary, so that the crates are linked once.
+//! End to end, in one binary: each module says who, what, then.
 
+mod payloads;
 mod tidy;

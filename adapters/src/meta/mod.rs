@@ -1,0 +1,154 @@
+//! Meta's Cloud API: webhooks in, messages out, as `rejoinder_engine::adapter::Adapter` asks for them.
+//! Keeps no state and knows no channel beyond the call at hand.
+
+mod errors;
+mod inbound;
+mod limits;
+mod outbound;
+mod signature;
+
+use futures_util::future::BoxFuture;
+use rejoinder_engine::adapter::{
+    Adapter, CredentialField, Credentials, Method, Outgoing, Received, Refused, Route, SendError,
+    Sent, Signal, Webhook,
+};
+use rejoinder_engine::crypto::Secret;
+use rejoinder_engine::domain::content::Content;
+use rejoinder_engine::domain::inbound::Inbound;
+use serde_json::Value;
+
+use crate::http::Http;
+
+const ACCESS_TOKEN: &str = "access_token";
+const APP_SECRET: &str = "app_secret";
+const VERIFY_TOKEN: &str = "verify_token";
+
+const CREDENTIAL_FIELDS: [CredentialField; 3] = [
+    CredentialField {
+        name: ACCESS_TOKEN,
+        required: true,
+        help: "The token of a system user, or the business token of Embedded Signup, with the permission whatsapp_business_messaging (Business settings, System users).",
+    },
+    CredentialField {
+        name: APP_SECRET,
+        required: false,
+        help: "The secret of your own Meta app, which signs its webhooks (App dashboard, App settings, Basic); leave it out if the server's app receives them.",
+    },
+    CredentialField {
+        name: VERIFY_TOKEN,
+        required: false,
+        help: "A word of your choice that you also enter next to the callback URL in the app dashboard; needed with your own Meta app only.",
+    },
+];
+
+/// Where Meta's API is, and which version of it is spoken.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MetaConfig {
+    /// The API's address without a version; a test puts a simulator's here.
+    pub base_url: String,
+    /// The version, as in the path.
+    pub version: String,
+}
+
+impl Default for MetaConfig {
+    fn default() -> Self {
+        Self {
+            base_url: "https://graph.facebook.com".to_owned(),
+            version: "v25.0".to_owned(),
+        }
+    }
+}
+
+/// The adapter for Meta's Cloud API. `Channel::key` is the phone number id, `Channel::account` the
+/// WhatsApp business account's id.
+#[derive(Debug)]
+pub struct Meta {
+    config: MetaConfig,
+    http: Http,
+}
+
+impl Meta {
+    /// An adapter that speaks to the API at `config`.
+    pub fn new(config: MetaConfig) -> Self {
+        Self {
+            config,
+            http: Http::new(),
+        }
+    }
+}
+
+/// What the body of the request that sends `outgoing` is.
+pub fn request_body(outgoing: &Outgoing<'_>) -> Value {
+    outbound::body(outgoing)
+}
+
+impl Adapter for Meta {
+    fn kind(&self) -> &'static str {
+        "meta"
+    }
+
+    fn credential_fields(&self) -> &'static [CredentialField] {
+        &CREDENTIAL_FIELDS
+    }
+
+    fn route(&self, webhook: &Webhook) -> Route {
+        webhook.channel_id.map_or(Route::Server, Route::Channel)
+    }
+
+    fn webhook_secrets(&self, credentials: &Credentials) -> Vec<Secret> {
+        credentials.get(APP_SECRET).cloned().into_iter().collect()
+    }
+
+    fn handshake(&self, webhook: &Webhook, tokens: &[Secret]) -> Option<String> {
+        if webhook.method != Method::Get {
+            return None;
+        }
+        let member = |name: &str| {
+            let mut values = form_urlencoded::parse(webhook.query.as_bytes())
+                .filter(|(key, _)| key == name)
+                .map(|(_, value)| value);
+            let value = values.next()?;
+            values.next().is_none().then_some(value)
+        };
+        let token = Secret::new(member("hub.verify_token")?);
+        // Every token is compared: the time must not tell which one it was.
+        let known = tokens
+            .iter()
+            .filter(|known| !known.is_empty() && known.matches(&token))
+            .count();
+        if known == 0 || member("hub.mode")? != "subscribe" {
+            return None;
+        }
+        let challenge = member("hub.challenge").filter(|challenge| !challenge.is_empty())?;
+        Some(challenge.into_owned())
+    }
+
+    fn handshake_tokens(&self, credentials: &Credentials) -> Vec<Secret> {
+        credentials.get(VERIFY_TOKEN).cloned().into_iter().collect()
+    }
+
+    fn receive(&self, webhook: &Webhook, secrets: &[Secret]) -> Result<Received, Refused> {
+        let signature = webhook.header(signature::HEADER).ok_or(Refused)?;
+        let secret = signature::signer(signature, &webhook.body, secrets).ok_or(Refused)?;
+        Ok(Received {
+            secret,
+            items: inbound::parse(&String::from_utf8_lossy(&webhook.body)),
+        })
+    }
+
+    fn parse(&self, raw: &str) -> Vec<Inbound> {
+        inbound::parse(raw)
+    }
+
+    fn check(&self, content: &Content) -> Result<(), SendError> {
+        limits::check(content)
+    }
+
+    fn send<'a>(&'a self, outgoing: &'a Outgoing<'a>) -> BoxFuture<'a, Result<Sent, SendError>> {
+        Box::pin(outbound::send(&self.http, &self.config, outgoing))
+    }
+
+    fn signal<'a>(&'a self, signal: &'a Signal<'a>) -> BoxFuture<'a, Result<(), SendError>> {
+        Box::pin(outbound::signal(&self.http, &self.config, signal))
+    }
+}
