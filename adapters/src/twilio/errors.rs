@@ -40,7 +40,7 @@ const TABLE: &[Row] = &[
     (21602, 21602, Invalid, "the message has no text"),
     (21603, 21603, Invalid, "the message has no sender"),
     (21604, 21604, Invalid, "the message has no recipient"),
-    (21606, 21606, ChannelUnready, "the channel's number cannot send messages to this recipient"),
+    (21606, 21606, ChannelUnready, "the channel's number cannot send messages for this account"),
     (21608, 21608, Unreachable, "a trial account can send to verified recipients only"),
     (21609, 21609, Invalid, "Twilio does not accept our address for statuses"),
     (21610, 21610, OptedOut, "the recipient wrote STOP and has not written START since"),

@@ -1,13 +1,16 @@
 //! From the form of a verified webhook to messages and statuses.
 //! Knows no channel: whether a sender is the business itself is for the engine to see.
 
+mod body;
+pub(super) mod events;
+
 use rejoinder_engine::domain::contact::{Address, Peer};
 use rejoinder_engine::domain::ids::DeliveryId;
 use rejoinder_engine::domain::inbound::{ChannelKey, Inbound, Item, Stage, Status};
 use rejoinder_engine::domain::message::{Message, Referral, ReplyTo};
 
+use super::errors;
 use super::form::{Form, without_nul};
-use super::{body, errors, events};
 
 /// A SID has 34 characters; an id that is longer is none, and would not fit into an index.
 const MAX_SID_CHARS: usize = 64;
@@ -128,12 +131,14 @@ fn status(
     to: Address,
     delivery_id: Option<DeliveryId>,
 ) -> Inbound {
+    let is_cancelled = form.get("MessageStatus") == Some("canceled");
     let failure = (stage == Stage::Failed).then(|| {
         let number = |name| form.get(name).and_then(|code| code.parse::<i64>().ok());
         errors::failure(
             number("ErrorCode").or_else(|| errors::of_meta(number("ChannelStatusCode")?)),
             form.get("ErrorMessage")
-                .or_else(|| form.get("ChannelStatusMessage")),
+                .or_else(|| form.get("ChannelStatusMessage"))
+                .or_else(|| is_cancelled.then_some("the message was cancelled at Twilio")),
         )
     });
     Inbound {

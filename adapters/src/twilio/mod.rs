@@ -2,12 +2,10 @@
 //! buttons, lists and templates are Content resources that must exist before they are sent.
 //! Knows nothing of the database, of rules, or of when a message should leave.
 
-mod body;
-mod check;
 mod errors;
-mod events;
 mod form;
 mod inbound;
+mod limits;
 mod outbound;
 mod signature;
 mod templates;
@@ -60,7 +58,14 @@ pub struct Twilio {
 
 impl Twilio {
     /// An adapter that speaks to the addresses in `config`.
-    pub fn new(config: TwilioConfig) -> Self {
+    pub fn new(mut config: TwilioConfig) -> Self {
+        for url in [
+            &mut config.api_url,
+            &mut config.content_url,
+            &mut config.messaging_url,
+        ] {
+            url.truncate(url.trim_end_matches('/').len());
+        }
         Self {
             http: Http::new(),
             config,
@@ -119,7 +124,7 @@ impl Adapter for Twilio {
     }
 
     fn check(&self, content: &Content) -> Result<(), SendError> {
-        check::check(content)
+        limits::check(content)
     }
 
     fn resource(&self, outgoing: &Outgoing<'_>) -> Option<ResourceKey> {
@@ -186,7 +191,7 @@ fn account_hint(webhook: &Webhook) -> Option<String> {
     };
     let of_body = || {
         let text = std::str::from_utf8(&webhook.body).ok()?;
-        if !events::is_json(text) {
+        if !inbound::events::is_json(text) {
             return Form::parse(text).get("AccountSid").map(str::to_owned);
         }
         let event: Event = if text.trim_start().starts_with('[') {

@@ -39,8 +39,24 @@ fn reads_again(twilio: &Twilio, path: &Path, item: &Inbound) {
         let again = twilio.parse(raw);
         assert_eq!(again, std::slice::from_ref(item), "{}", path.display());
     }
-    let json = serde_json::to_string(item).unwrap();
+    // Without escaped backslashes, which may stand before a plain "u0000".
+    let json = serde_json::to_string(item).unwrap().replace(r"\\", "");
     assert!(!json.contains("\\u0000"), "{}: {json}", path.display());
+}
+
+#[test]
+fn a_payload_that_breaks_off_anywhere_still_reads_as_something() {
+    let twilio = twilio();
+    for path in files("", ".txt") {
+        let raw = fs::read_to_string(&path).unwrap();
+        for cut in (0..raw.len()).filter(|cut| raw.is_char_boundary(*cut)) {
+            let items = twilio.parse(&raw[..cut]);
+            assert!(!items.is_empty(), "{} at {cut}", path.display());
+            for item in items {
+                reads_again(&twilio, &path, &item);
+            }
+        }
+    }
 }
 
 #[test]
@@ -50,7 +66,7 @@ fn every_signature_is_judged_as_expected() {
         let case: Case = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
         let (webhook, secrets) = case.webhook();
         let received = twilio.receive(&webhook, &secrets);
-        assert_eq!(received.is_ok(), case.verifies, "{}", path.display());
+        assert_eq!(received.is_ok(), case.verifies, "{}", case.name);
         if let Ok(received) = received {
             assert!(!secrets[received.secret].is_empty());
             assert!(!received.items.is_empty(), "{}", path.display());
@@ -131,7 +147,9 @@ fn every_content_beyond_a_limit_is_refused_as_expected() {
 
 /// A webhook, the secrets to try, and whether one of them signed it.
 #[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 struct Case {
+    name: String,
     url: String,
     method: String,
     secrets: Vec<String>,
@@ -203,7 +221,8 @@ fn files(folder_name: &str, extension: &str) -> Vec<PathBuf> {
 }
 
 fn expect(path: &Path, actual: &str) {
-    if std::env::var_os("UPDATE").is_some() {
+    // Read when this is compiled, so that a test takes nothing from its environment.
+    if option_env!("UPDATE").is_some() {
         fs::write(path, actual).unwrap();
     }
     let expected = fs::read_to_string(path).unwrap_or_default();

@@ -4,15 +4,15 @@
 use rejoinder_engine::domain::inbound::{Inbound, Item, Stage, Status};
 use serde_json::Value;
 
-use super::errors;
-use super::form::without_nul;
-use super::inbound::{channel_key, peer, stage, unknown, whatsapp};
+use super::super::errors;
+use super::super::form::without_nul;
+use super::{channel_key, peer, stage, unknown, whatsapp};
 
 /// What the type of an event about a message sent begins with.
 const MESSAGE_EVENT: &str = "com.twilio.messaging.message.";
 
 /// Whether `raw` is JSON rather than a form: a form escapes braces and brackets.
-pub(super) fn is_json(raw: &str) -> bool {
+pub(in crate::twilio) fn is_json(raw: &str) -> bool {
     raw.trim_start().starts_with(['{', '['])
 }
 

@@ -5,7 +5,7 @@ use rejoinder_engine::domain::content::{MediaKind, Place};
 use rejoinder_engine::domain::message::{Body, Choice, Media};
 use serde_json::{Map, Value};
 
-use super::form::{Form, without_nul};
+use super::super::form::{Form, without_nul};
 
 /// Twilio promises ten files at most.
 const MAX_MEDIA: usize = 10;
