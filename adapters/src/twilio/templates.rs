@@ -277,6 +277,8 @@ impl Contents<'_> {
             let found = page
                 .contents
                 .into_iter()
+                // Newest first within a second too: the last of several greatest wins.
+                .rev()
                 .filter(|content| {
                     content.friendly_name.as_deref() == Some(name)
                         && content.language.as_deref() == Some(language)
