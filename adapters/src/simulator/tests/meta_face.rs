@@ -245,6 +245,46 @@ async fn faults_answer_drop_and_slow_down() {
 }
 
 #[tokio::test]
+async fn a_status_may_overtake_the_answer() {
+    let mut business = Business::open().await;
+    let simulator = Simulator::start().await.expect("started");
+    simulator.meta_number(meta_registration(&business));
+    simulator.open_window(Face::Meta, "106853218861309", CUSTOMER);
+    simulator.configure(|settings| settings.statuses = Statuses::Sent);
+    simulator.fault_next(1, Fault::StatusBeforeAnswer);
+    post_meta(&simulator, "token", &text("hi"))
+        .await
+        .expect("taken");
+    assert!(business.heard.try_recv().is_ok(), "told before the answer");
+}
+
+#[tokio::test]
+async fn many_requests_at_once_are_all_taken_under_ids_of_their_own() {
+    let simulator = Simulator::start().await.expect("started");
+    simulator.configure(|settings| settings.window = WindowRule::Ignore);
+    let url = format!("{}/v25.0/1/messages", simulator.base_url());
+    let (http, body) = (Http::new(), text("hi"));
+    let requests = (0..500).map(|_| {
+        let request = http.request(Method::POST, &url);
+        http.send(request.bearer_auth("t").json(&body))
+    });
+    let answers = futures_util::future::join_all(requests).await;
+    assert!(
+        answers
+            .iter()
+            .all(|answer| matches!(answer, Ok(a) if a.status == 200))
+    );
+    let mut ids: Vec<_> = simulator
+        .received()
+        .into_iter()
+        .map(|m| m.provider_id)
+        .collect();
+    ids.sort_unstable();
+    ids.dedup();
+    assert_eq!(ids.len(), 500);
+}
+
+#[tokio::test]
 async fn a_mark_is_no_message() {
     let simulator = Simulator::start().await.expect("started");
     let mark = json!({

@@ -27,21 +27,21 @@ pub(in super::super) async fn answer(
     let answer = match path.as_slice() {
         ["2010-04-01", "Accounts", account, rest @ ..] => {
             let account = account.strip_suffix(".json").unwrap_or(account);
-            if let Err(refusal) = admit(world, Some(account), call) {
-                return Some(Ok(refusal));
+            if !is_admitted(world, Some(account), call) {
+                return Some(Ok(refusal(20_003)));
             }
             in_account(world, account, rest, call).await
         }
         ["v1" | "v2", "Content" | "ContentAndApprovals", ..] => {
-            if let Err(refusal) = admit(world, None, call) {
-                return Some(Ok(refusal));
+            if !is_admitted(world, None, call) {
+                return Some(Ok(refusal(20_003)));
             }
             let account = world.twilio_access.owner(call.authorization);
             content::answer(world, &account, &path[1..], call).await
         }
         ["v2" | "v3", "Indicators", "Typing.json" | "Typing"] => {
-            if let Err(refusal) = admit(world, None, call) {
-                return Some(Ok(refusal));
+            if !is_admitted(world, None, call) {
+                return Some(Ok(refusal(20_003)));
             }
             typing(world, call).await
         }
@@ -50,14 +50,11 @@ pub(in super::super) async fn answer(
     Some(answer)
 }
 
-fn admit(world: &World, account: Option<&str>, call: Call<'_>) -> Result<(), Answer> {
+fn is_admitted(world: &World, account: Option<&str>, call: Call<'_>) -> bool {
     let basic = call
         .authorization
         .filter(|value| value.starts_with("Basic "));
-    match world.twilio_access.verdict(account, basic) {
-        Verdict::Granted => Ok(()),
-        Verdict::Foreign | Verdict::Unknown => Err(refusal(20_003)),
-    }
+    world.twilio_access.verdict(account, basic) == Verdict::Granted
 }
 
 async fn in_account(
