@@ -1,0 +1,117 @@
+//! Meta's side: the face of the Graph API, and webhooks as Meta writes and signs them.
+//! Knows nothing of Twilio, and nothing of how the webhooks are read.
+
+mod check;
+mod face;
+mod number;
+mod webhook;
+
+use bytes::Bytes;
+use hmac::{Hmac, KeyInit, Mac};
+use rejoinder_engine::adapter::SendError;
+use sha2::Sha256;
+
+use super::statuses::{Step, Subject};
+use super::world::{Pushed, World, read};
+
+pub use self::number::MetaNumber;
+pub use self::webhook::{
+    Arrival, StatusUpdate, batch, button_tap, echo, image, list_choice, location, message,
+    reaction, status, template_tap, text_message,
+};
+
+pub(super) use self::face::answer;
+
+/// What a number is registered with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Registration {
+    /// Where its webhooks go.
+    pub webhook_url: String,
+    /// The secret of the app that signs them.
+    pub app_secret: String,
+    /// The number's id.
+    pub phone_number_id: String,
+    /// The id of the WhatsApp Business account that owns it.
+    pub waba_id: String,
+    /// The number itself, in digits.
+    pub display_phone: String,
+    /// The bearer token that may send by it; `None` leaves the tokens as they are.
+    pub access_token: Option<String>,
+}
+
+/// The value of `X-Hub-Signature-256` for exactly these bytes.
+pub fn sign(app_secret: &str, body: &[u8]) -> String {
+    let mut mac = Hmac::<Sha256>::new_from_slice(app_secret.as_bytes())
+        .expect("HMAC takes keys of any length");
+    mac.update(body);
+    format!("sha256={}", hex::encode(mac.finalize().into_bytes()))
+}
+
+/// Sends a webhook, signed.
+async fn push(
+    world: &World,
+    registration: &Registration,
+    body: Bytes,
+    id: String,
+) -> Result<Pushed, SendError> {
+    let signature = sign(&registration.app_secret, &body);
+    let headers = [
+        ("content-type", "application/json"),
+        ("x-hub-signature-256", signature.as_str()),
+        ("user-agent", "facebookexternalua"),
+    ];
+    world
+        .push(&registration.webhook_url, &headers, body, id)
+        .await
+}
+
+/// Sends one status of a message; none for a number that is not registered.
+pub(super) async fn tell(world: &World, subject: &Subject, step: Step) -> Result<(), SendError> {
+    let registration = read(&world.meta_numbers).get(&subject.number).cloned();
+    let Some(registration) = registration else {
+        return Ok(());
+    };
+    let (status, error_code) = match step {
+        Step::Sent => ("sent", None),
+        Step::Delivered => ("delivered", None),
+        Step::Read => ("read", None),
+        Step::Failed(code) => ("failed", Some(code)),
+    };
+    let update = StatusUpdate {
+        id: &subject.id,
+        status,
+        to: &subject.to,
+        at: world.now(),
+        callback: subject.callback.as_deref(),
+        error_code,
+    };
+    let body = webhook::status(&registration, &update);
+    push(world, &registration, body.into(), subject.id.clone())
+        .await
+        .map(drop)
+}
+
+/// The title that Meta gives to an error, as far as a test would look at it.
+fn title(code: i64) -> &'static str {
+    match code {
+        0 | 190 => "Authentication error",
+        4 | 80_007 | 130_429 => "Rate limit hit",
+        100 => "Invalid parameter",
+        131_008 => "Required parameter is missing",
+        131_009 => "Parameter value is not valid",
+        131_016 => "Service unavailable",
+        131_021 => "Recipient cannot be sender",
+        131_026 => "Message undeliverable",
+        131_047 => "Re-engagement message",
+        131_048 => "Spam rate limit hit",
+        131_049 => "Not delivered",
+        131_050 => "User has stopped marketing messages",
+        131_053 => "Media upload error",
+        131_056 => "(Business Account, Consumer Account) pair rate limit hit",
+        132_000 => "Number of parameters does not match the template",
+        132_001 => "Template does not exist",
+        132_012 => "Parameter format does not match the template",
+        132_015 => "Template is paused",
+        _ => "Something went wrong",
+    }
+}
