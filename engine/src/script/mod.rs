@@ -1,6 +1,17 @@
 //! Rules: scripts in Rhai, compiled once and run as pure functions. The only owner of the rhai crate.
 //! Knows no database, no clock and no network: what a script wants comes back as effects.
 
+mod api;
+mod compile;
+mod convert;
+mod explain;
+mod language;
+mod limits;
+mod run;
+mod scan;
+#[cfg(test)]
+mod tests;
+
 use std::fmt;
 use std::sync::Arc;
 
@@ -17,7 +28,12 @@ use crate::domain::time::Timestamp;
 
 /// Compiles and runs scripts. Built once and shared: cloning it costs one reference count.
 #[derive(Clone)]
-pub struct ScriptHost(Arc<()>);
+pub struct ScriptHost(Arc<Host>);
+
+struct Host {
+    engine: rhai::Engine,
+    regexes: Arc<run::Regexes>,
+}
 
 impl ScriptHost {
     /// A host with the built-in functions only.
@@ -35,19 +51,13 @@ impl ScriptHost {
     /// # Errors
     /// Everything wrong with it that can be told without running it, in the order of its lines.
     pub fn compile(&self, source: &str) -> Result<Script, Vec<Diagnostic>> {
-        let _ = source;
-        Ok(Script(Arc::new(Compiled::default())))
+        let compiled = compile::compile(self, source)?;
+        Ok(Script(Arc::new(compiled)))
     }
 
     /// Calls one handler of a script. Repeating a call gives the same output, byte for byte.
     pub fn run(&self, call: &Call<'_>) -> RunOutput {
-        let _ = (call, &self.0);
-        RunOutput {
-            result: Ok(Vec::new()),
-            state: None,
-            stopped: false,
-            trace: Vec::new(),
-        }
+        run::run(self, call)
     }
 }
 
@@ -84,7 +94,10 @@ impl ScriptHostBuilder {
 
     /// The finished host.
     pub fn build(self) -> ScriptHost {
-        ScriptHost(Arc::new(()))
+        ScriptHost(Arc::new(Host {
+            engine: language::build(&self.functions),
+            regexes: Arc::default(),
+        }))
     }
 }
 
@@ -107,30 +120,29 @@ impl fmt::Display for Diagnostic {
 
 /// A compiled script; cloning it costs one reference count.
 #[derive(Clone)]
-pub struct Script(Arc<Compiled>);
-
-#[derive(Default)]
-struct Compiled {
-    handlers: Vec<String>,
-    schedules: Vec<ScheduleLine>,
-    even_when_held: bool,
-    history_lines: usize,
-}
+pub struct Script(Arc<compile::Compiled>);
 
 impl Script {
-    /// Whether the script defines this handler.
+    /// Whether the script has this function, so that an event or a timer can call it.
     pub fn defines(&self, handler: &str) -> bool {
-        self.handlers().any(|name| name == handler)
+        self.0.arity(handler).is_some()
     }
 
-    /// The functions that an event can call, in alphabetical order.
+    /// The functions that events, timers and schedules can call, in the order written.
     pub fn handlers(&self) -> impl Iterator<Item = &str> {
-        self.0.handlers.iter().map(String::as_str)
+        let callable = |function: &&compile::Function| (1..=2).contains(&function.parameters.len());
+        let functions = self.0.functions.iter().filter(callable);
+        functions.map(|function| function.name.as_str())
     }
 
     /// What `every(…)` asks for, in the order written.
     pub fn schedules(&self) -> &[ScheduleLine] {
         &self.0.schedules
+    }
+
+    /// The templates that the script names by a literal, in alphabetical order.
+    pub fn templates(&self) -> impl Iterator<Item = &str> {
+        self.0.templates.iter().map(String::as_str)
     }
 
     /// Whether the script says `even_when_held();`.

@@ -1,0 +1,529 @@
+//! What can be said: texts, files, buttons, lists, places, business cards, forms and templates.
+
+use rhai::{Array, Dynamic, Engine, Map};
+
+use super::{Fallible, Usage, fail, text};
+use crate::domain::content::{
+    Button, ContactCard, Content, MediaKind, MediaLink, Place, Row, Section, TemplateButton,
+    TemplateContent, TemplateHeader, TemplateValues,
+};
+use crate::script::convert;
+
+pub(super) const USAGE: Usage = &[
+    ("image", "image(\"https://…\", \"caption\")"),
+    ("video", "video(\"https://…\", \"caption\")"),
+    ("audio", "audio(\"https://…\")"),
+    ("document", "document(\"https://…\", \"Offer.pdf\")"),
+    ("sticker", "sticker(\"https://…\")"),
+    ("buttons", "buttons(\"Shall we?\", [\"Yes\", \"No\"])"),
+    (
+        "list",
+        "list(\"Which day?\", \"Choose\", [\"Monday\", \"Tuesday\"])",
+    ),
+    ("location", "location(52.52, 13.405, \"Office\")"),
+    ("contact_card", "contact_card(\"Ada\", \"+49 30 901820\")"),
+    (
+        "form",
+        "form(\"Tell us more\", \"Open\", \"flow id\", #{ })",
+    ),
+    ("template", "template(\"name\", [\"first value\"])"),
+];
+
+pub(super) fn register(engine: &mut Engine) {
+    engine
+        .register_type_with_name::<Content>("content")
+        .register_type_with_name::<TemplateContent>("template");
+    for (name, media) in [
+        ("image", MediaKind::Image),
+        ("video", MediaKind::Video),
+        ("audio", MediaKind::Audio),
+        ("document", MediaKind::Document),
+        ("sticker", MediaKind::Sticker),
+    ] {
+        engine.register_fn(name, move |url: Dynamic| file(media, &url, None));
+        if !matches!(media, MediaKind::Audio | MediaKind::Sticker) {
+            engine.register_fn(name, move |url: Dynamic, second: Dynamic| {
+                file(media, &url, Some(&second))
+            });
+        }
+    }
+    engine
+        .register_fn("buttons", buttons)
+        .register_fn("list", list)
+        .register_fn("location", |lat: Dynamic, lon: Dynamic| {
+            place(&lat, &lon, None)
+        })
+        .register_fn("location", |lat: Dynamic, lon: Dynamic, name: Dynamic| {
+            place(&lat, &lon, Some(&name))
+        })
+        .register_fn("contact_card", contact_card)
+        .register_fn("contact_card", contact_card_of_map)
+        .register_fn("form", |body: Dynamic, button: Dynamic, flow: Dynamic| {
+            form(&body, &button, &flow, Dynamic::UNIT)
+        })
+        .register_fn(
+            "form",
+            |body: Dynamic, button: Dynamic, flow: Dynamic, data: Dynamic| {
+                form(&body, &button, &flow, data)
+            },
+        )
+        .register_fn("template", template)
+        .register_fn("template", |name: Dynamic, values: Dynamic| {
+            template_with(&name, &values)
+        });
+}
+
+/// Content as given to `chat.reply`: a text, or what one of the constructors made.
+pub(super) fn content(value: Dynamic) -> Fallible<Content> {
+    if value.is_string() {
+        return Ok(Content::Text {
+            text: text(&value, "the text of the reply")?,
+        });
+    }
+    if value.is::<TemplateContent>() {
+        return fail(
+            "a template is sent by chat.send(template(…)); as second value of chat.reply it stands in when the window is shut",
+        );
+    }
+    match value.try_cast_result::<Content>() {
+        Ok(content) => Ok(content),
+        Err(value) => fail(format!(
+            "chat.reply needs text or content such as image(\"https://…\"), not {}",
+            convert::describe(&value)
+        )),
+    }
+}
+
+/// A template as given to `chat.send`.
+pub(super) fn template_content(value: Dynamic, usage: &str) -> Fallible<TemplateContent> {
+    match value.try_cast_result::<TemplateContent>() {
+        Ok(template) => Ok(template),
+        Err(value) => fail(format!(
+            "a template is needed here, not {}; write {usage}",
+            convert::describe(&value)
+        )),
+    }
+}
+
+/// A file that WhatsApp fetches from a public https address when the message is sent: `image(url)`
+/// and `video(url)` with an optional caption, `document(url, name)`, `audio(url)`, `sticker(url)`.
+///
+/// ```rhai
+/// chat.reply(image("https://example.com/flat.jpg", "The living room"));
+/// ```
+fn file(media: MediaKind, url: &Dynamic, second: Option<&Dynamic>) -> Fallible<Content> {
+    let url = text(url, "the address of the file")?;
+    if !url.starts_with("https://") {
+        return fail(format!(
+            "the address of the {} must begin with https://",
+            media.name()
+        ));
+    }
+    let second = match second {
+        Some(value) if !value.is_unit() => {
+            Some(convert::to_text(value).or_else(fail)?).filter(|text| !text.is_empty())
+        }
+        _ => None,
+    };
+    let (caption, name) = if media == MediaKind::Document {
+        (None, second)
+    } else {
+        (second, None)
+    };
+    Ok(Content::Media(MediaLink {
+        media,
+        url,
+        caption,
+        name,
+    }))
+}
+
+/// Text with buttons to tap; what was tapped comes back as `message.choice`.
+///
+/// A button given as text has that text as its id; give `#{ id, title }` to name it yourself.
+///
+/// ```rhai
+/// chat.reply(buttons("Shall I arrange a viewing?", ["Yes", "No"]));
+/// ```
+fn buttons(body: Dynamic, buttons: Dynamic) -> Fallible<Content> {
+    let text_above = text(&body, "the text above the buttons")?;
+    let Ok(items) = buttons.as_array_ref() else {
+        return fail(if buttons.is_map() {
+            "a map loses the order of the buttons; write buttons(text, [#{ id: \"yes\", title: \"Yes\" }, …])".to_owned()
+        } else {
+            format!(
+                "the buttons are an array such as [\"Yes\", \"No\"], not {}",
+                convert::describe(&buttons)
+            )
+        });
+    };
+    let rows = items
+        .iter()
+        .map(|item| row(item, "a button"))
+        .collect::<Fallible<Vec<Row>>>()?;
+    if rows.is_empty() {
+        return fail("there must be at least one button");
+    }
+    different_ids(rows.iter(), "buttons")?;
+    let buttons = rows.into_iter().map(|row| Button {
+        id: row.id,
+        title: row.title,
+    });
+    Ok(Content::Buttons {
+        text: text_above,
+        buttons: buttons.collect(),
+    })
+}
+
+/// Text with a menu of rows behind a button; what was picked comes back as `message.choice`.
+///
+/// Rows are texts or `#{ id, title, description }`; sections are `#{ title, rows }`.
+///
+/// ```rhai
+/// chat.reply(list("Which day suits you?", "Choose", ["Monday", "Tuesday"]));
+/// ```
+fn list(body: Dynamic, button: Dynamic, sections: Dynamic) -> Fallible<Content> {
+    let text_above = text(&body, "the text above the list")?;
+    let button = text(&button, "the caption of the list's button")?;
+    let Ok(items) = sections.as_array_ref() else {
+        return fail(format!(
+            "the rows of a list are an array such as [\"Monday\", \"Tuesday\"] or [#{{ title: \"This week\", rows: [\"Monday\"] }}], not {}",
+            convert::describe(&sections)
+        ));
+    };
+    let in_sections = items
+        .iter()
+        .any(|item| item.as_map_ref().is_ok_and(|map| map.contains_key("rows")));
+    let sections = if in_sections {
+        items
+            .iter()
+            .map(section)
+            .collect::<Fallible<Vec<Section>>>()?
+    } else {
+        vec![Section {
+            title: String::new(),
+            rows: rows(&items)?,
+        }]
+    };
+    if sections.iter().any(|section| section.rows.is_empty()) || sections.is_empty() {
+        return fail("a list, and each of its sections, needs at least one row");
+    }
+    different_ids(sections.iter().flat_map(|section| &section.rows), "rows")?;
+    Ok(Content::List {
+        text: text_above,
+        button,
+        sections,
+    })
+}
+
+fn section(value: &Dynamic) -> Fallible<Section> {
+    let Ok(map) = value.as_map_ref() else {
+        return fail(format!(
+            "a section is #{{ title, rows }}, not {}",
+            convert::describe(value)
+        ));
+    };
+    known_keys(&map, &["title", "rows"], "a section")?;
+    let items = map.get("rows").and_then(|rows| rows.as_array_ref().ok());
+    let Some(items) = items else {
+        return fail(
+            "the rows of a section are an array; write #{ title: \"This week\", rows: [\"Monday\"] }",
+        );
+    };
+    Ok(Section {
+        title: optional(&map, "title")?.unwrap_or_default(),
+        rows: rows(&items)?,
+    })
+}
+
+fn rows(items: &Array) -> Fallible<Vec<Row>> {
+    items.iter().map(|item| row(item, "a row")).collect()
+}
+
+fn row(value: &Dynamic, what: &str) -> Fallible<Row> {
+    let Ok(map) = value.as_map_ref() else {
+        let title = text(value, &format!("the title of {what}"))?;
+        return Ok(Row {
+            id: title.clone(),
+            title,
+            description: None,
+        });
+    };
+    known_keys(&map, &["id", "title", "description"], what)?;
+    let Some(title) = map.get("title") else {
+        return fail(format!(
+            "{what} needs a title; write #{{ id: \"yes\", title: \"Yes\" }}"
+        ));
+    };
+    let title = text(title, &format!("the title of {what}"))?;
+    let id = optional(&map, "id")?.unwrap_or_else(|| title.clone());
+    Ok(Row {
+        id,
+        title,
+        description: optional(&map, "description")?,
+    })
+}
+
+fn different_ids<'a>(rows: impl Iterator<Item = &'a Row>, what: &str) -> Fallible<()> {
+    let mut seen = std::collections::BTreeSet::new();
+    for row in rows {
+        if !seen.insert(&row.id) {
+            return fail(format!(
+                "two {what} have the id '{}'; what was chosen could not be told",
+                row.id
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// A place on the map: degrees north and east, and what it is called.
+///
+/// ```rhai
+/// chat.reply(location(52.52, 13.405, "Our office"));
+/// ```
+fn place(latitude: &Dynamic, longitude: &Dynamic, name: Option<&Dynamic>) -> Fallible<Content> {
+    let name = name
+        .map(|name| text(name, "the name of the place"))
+        .transpose()?;
+    Ok(Content::Location(Place {
+        latitude: degrees(latitude, 90.0, "latitude")?,
+        longitude: degrees(longitude, 180.0, "longitude")?,
+        name,
+        address: None,
+    }))
+}
+
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "degrees have three digits; larger ones are refused"
+)]
+fn degrees(value: &Dynamic, most: f64, what: &str) -> Fallible<f64> {
+    let number = value
+        .as_float()
+        .or_else(|_| value.as_int().map(|whole| whole as f64));
+    match number {
+        Ok(number) if number.abs() <= most => Ok(number),
+        _ => fail(format!(
+            "the {what} is a number from -{most} to {most}; write location(52.52, 13.405, \"Office\")"
+        )),
+    }
+}
+
+/// A business card with a name and a phone number.
+///
+/// ```rhai
+/// chat.reply(contact_card("Ada Lovelace", "+49 30 901820"));
+/// ```
+fn contact_card(name: Dynamic, phone: Dynamic) -> Fallible<Content> {
+    Ok(cards(ContactCard {
+        name: text(&name, "the name on the card")?,
+        phones: vec![text(&phone, "the phone number on the card")?],
+        ..ContactCard::default()
+    }))
+}
+
+/// A business card from a map: `name`, and `phone` or `phones`, `email` or `emails`, `company`.
+///
+/// ```rhai
+/// chat.reply(contact_card(#{ name: "Ada", phone: "+49 30 901820", company: "Analytical" }));
+/// ```
+fn contact_card_of_map(map: Map) -> Fallible<Content> {
+    known_keys(
+        &map,
+        &["name", "phone", "phones", "email", "emails", "company"],
+        "a card",
+    )?;
+    let Some(name) = optional(&map, "name")? else {
+        return fail("a card needs a name; write contact_card(\"Ada\", \"+49 30 901820\")");
+    };
+    Ok(cards(ContactCard {
+        name,
+        phones: one_or_more(&map, "phone", "phones")?,
+        emails: one_or_more(&map, "email", "emails")?,
+        company: optional(&map, "company")?,
+    }))
+}
+
+fn cards(card: ContactCard) -> Content {
+    Content::Contacts {
+        contacts: vec![card],
+    }
+}
+
+fn one_or_more(map: &Map, one: &str, more: &str) -> Fallible<Vec<String>> {
+    let mut texts: Vec<String> = optional(map, one)?.into_iter().collect();
+    if let Some(values) = map.get(more) {
+        match values.as_array_ref() {
+            Ok(values) => {
+                for value in values.iter() {
+                    texts.push(text(value, one)?);
+                }
+            }
+            Err(_) => {
+                return fail(format!(
+                    "{more} is an array such as [\"…\"]; for a single one write {one}"
+                ));
+            }
+        }
+    }
+    Ok(texts)
+}
+
+/// A form (a WhatsApp Flow) behind a button; the answers come back as `message.form`.
+///
+/// ```rhai
+/// chat.reply(form("Tell us what you need", "Open", "912345678", #{ name: chat.contact.name }));
+/// ```
+fn form(body: &Dynamic, button: &Dynamic, flow: &Dynamic, data: Dynamic) -> Fallible<Content> {
+    Ok(Content::Form {
+        text: text(body, "the text above the form's button")?,
+        button: text(button, "the caption of the form's button")?,
+        flow: text(flow, "the flow's id")?,
+        data: convert::to_json(&data).or_else(fail)?,
+    })
+}
+
+/// A template that WhatsApp has approved, without values, or from a map of `name`, `language`,
+/// `header`, `body` and `buttons`.
+///
+/// The header is text, or `image(…)`, `video(…)`, `document(…)`. Buttons are given by position:
+/// `#{ url: "end" }`, `#{ payload: "id" }`, `#{ code: "SAVE10" }`, or `()` for one without a value.
+///
+/// ```rhai
+/// chat.send(template(#{ name: "offer", language: "de", body: ["Ada"], buttons: [#{ url: "o/7" }] }));
+/// ```
+fn template(value: Dynamic) -> Fallible<TemplateContent> {
+    let Ok(map) = value.as_map_ref() else {
+        return named(text(&value, "the name of the template")?, None);
+    };
+    known_keys(
+        &map,
+        &["name", "language", "header", "body", "buttons"],
+        "a template",
+    )?;
+    let Some(name) = optional(&map, "name")? else {
+        return fail(
+            "a template needs a name; write template(#{ name: \"offer\", body: [\"Ada\"] })",
+        );
+    };
+    let mut template = named(name, map.get("body"))?;
+    template.language = optional(&map, "language")?;
+    template.header = map.get("header").map(header).transpose()?;
+    if let Some(buttons) = map.get("buttons") {
+        let Ok(items) = buttons.as_array_ref() else {
+            return fail(
+                "the buttons of a template are an array, by position, such as [#{ url: \"end\" }]",
+            );
+        };
+        for (index, item) in items.iter().enumerate() {
+            template.buttons.extend(template_button(index, item)?);
+        }
+    }
+    Ok(template)
+}
+
+/// A template with the values of its body: an array for `{{1}}`, `{{2}}` …, a map for named ones.
+///
+/// ```rhai
+/// chat.send(template("viewing_reminder", [chat.contact.name_or("there")]));
+/// ```
+fn template_with(name: &Dynamic, values: &Dynamic) -> Fallible<TemplateContent> {
+    named(text(name, "the name of the template")?, Some(values))
+}
+
+fn named(name: String, body: Option<&Dynamic>) -> Fallible<TemplateContent> {
+    let parameter = |of: &str, value: &Dynamic| {
+        convert::to_text(value)
+            .or_else(|reason| fail(format!("template {name}, value {of}: {reason}")))
+    };
+    let values = match body {
+        None => TemplateValues::default(),
+        Some(values) => {
+            if let Ok(items) = values.as_array_ref() {
+                let items = items
+                    .iter()
+                    .enumerate()
+                    .map(|(i, value)| parameter(&(i + 1).to_string(), value));
+                TemplateValues::Positional(items.collect::<Fallible<_>>()?)
+            } else if let Ok(map) = values.as_map_ref() {
+                let items = map
+                    .iter()
+                    .map(|(key, value)| Ok((key.as_str().to_owned(), parameter(key, value)?)));
+                TemplateValues::Named(items.collect::<Fallible<_>>()?)
+            } else {
+                return fail(format!(
+                    "the values of template {name} are an array such as [\"Ada\"], or a map for named ones, not {}",
+                    convert::describe(values)
+                ));
+            }
+        }
+    };
+    Ok(TemplateContent {
+        name,
+        language: None,
+        header: None,
+        body: values,
+        buttons: Vec::new(),
+    })
+}
+
+fn header(value: &Dynamic) -> Fallible<TemplateHeader> {
+    if let Some(content) = value.read_lock::<Content>() {
+        return match &*content {
+            Content::Media(MediaLink {
+                media: media @ (MediaKind::Image | MediaKind::Video | MediaKind::Document),
+                url,
+                name,
+                ..
+            }) => Ok(TemplateHeader::Media {
+                media: *media,
+                url: url.clone(),
+                name: name.clone(),
+            }),
+            other => fail(format!(
+                "the header of a template is text, image(…), video(…) or document(…), not {}",
+                other.kind()
+            )),
+        };
+    }
+    Ok(TemplateHeader::Text {
+        value: text(value, "the header of the template")?,
+    })
+}
+
+fn template_button(position: usize, value: &Dynamic) -> Fallible<Option<TemplateButton>> {
+    if value.is_unit() {
+        return Ok(None);
+    }
+    let refuse = || {
+        fail(
+            "a button of a template is #{ url: \"end of the link\" }, #{ payload: \"id\" }, #{ code: \"SAVE10\" } or ()",
+        )
+    };
+    let (Ok(index), Ok(map)) = (u8::try_from(position), value.as_map_ref()) else {
+        return refuse();
+    };
+    known_keys(&map, &["url", "payload", "code"], "a button of a template")?;
+    let of = |key: &str| optional(&map, key);
+    match (of("url")?, of("payload")?, of("code")?) {
+        (Some(suffix), None, None) => Ok(Some(TemplateButton::Url { index, suffix })),
+        (None, Some(payload), None) => Ok(Some(TemplateButton::QuickReply { index, payload })),
+        (None, None, Some(code)) => Ok(Some(TemplateButton::CopyCode { index, code })),
+        _ => refuse(),
+    }
+}
+
+fn optional(map: &Map, key: &str) -> Fallible<Option<String>> {
+    match map.get(key) {
+        Some(value) if !value.is_unit() => text(value, key).map(Some),
+        _ => Ok(None),
+    }
+}
+
+fn known_keys(map: &Map, known: &[&str], what: &str) -> Fallible<()> {
+    match map.keys().find(|key| !known.contains(&key.as_str())) {
+        Some(key) => fail(format!("{what} has no {key}; it has {}", known.join(", "))),
+        None => Ok(()),
+    }
+}

@@ -1,0 +1,202 @@
+//! What is remembered: `chat.state`, kept per chat and rule, and `contact.attributes`, kept per
+//! customer for all rules. Both are handles, so that `let s = chat.state; s.n = 1` is remembered too.
+
+use std::sync::Arc;
+
+use rhai::{Array, Dynamic, Engine, ImmutableString, Map};
+
+use super::{Fallible, Usage, fail};
+use crate::domain::effect::Effect;
+use crate::script::convert;
+use crate::script::run::{Recorded, Run};
+
+/// A map that is remembered, as scripts see it.
+#[derive(Clone)]
+pub(super) struct Bag {
+    run: Arc<Run>,
+    kind: Kind,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    State,
+    Attributes,
+}
+
+pub(super) const USAGE: Usage = &[];
+
+pub(super) fn register(engine: &mut Engine) {
+    engine
+        .register_type_with_name::<Bag>("state")
+        .register_indexer_get(get)
+        .register_indexer_set(set)
+        .register_fn("get", get)
+        .register_fn("set", set)
+        .register_fn("contains", contains)
+        .register_fn("remove", remove)
+        .register_fn("keys", keys)
+        .register_fn("values", |bag: &mut Bag| {
+            bag.read(|map| map.values().cloned().collect::<Array>())
+        })
+        .register_fn("len", |bag: &mut Bag| bag.len())
+        .register_get("len", |bag: &mut Bag| bag.len())
+        .register_fn("is_empty", |bag: &mut Bag| bag.len() == 0)
+        .register_get("is_empty", |bag: &mut Bag| bag.len() == 0)
+        .register_fn("clear", clear)
+        .register_fn("to_string", |bag: &mut Bag| {
+            bag.read(|map| convert::show(&map.clone().into()))
+        })
+        .register_fn("to_map", |bag: &mut Bag| bag.read(Map::clone));
+}
+
+impl Bag {
+    pub(super) fn state(run: &Arc<Run>) -> Self {
+        Self {
+            run: Arc::clone(run),
+            kind: Kind::State,
+        }
+    }
+
+    pub(super) fn attributes(run: &Arc<Run>) -> Self {
+        Self {
+            run: Arc::clone(run),
+            kind: Kind::Attributes,
+        }
+    }
+
+    fn read<T>(&self, read: impl FnOnce(&Map) -> T) -> T {
+        let recorded = self.run.recorded();
+        read(match self.kind {
+            Kind::State => &recorded.state,
+            Kind::Attributes => &recorded.attributes,
+        })
+    }
+
+    fn len(&self) -> i64 {
+        self.read(|map| i64::try_from(map.len()).unwrap_or(i64::MAX))
+    }
+
+    fn change<T>(&self, change: impl FnOnce(&mut Map) -> T) -> T {
+        let recorded: &mut Recorded = &mut self.run.recorded();
+        change(match self.kind {
+            Kind::State => {
+                recorded.state_touched = true;
+                &mut recorded.state
+            }
+            Kind::Attributes => &mut recorded.attributes,
+        })
+    }
+
+    /// Takes over a whole map, as in `chat.state = #{}`.
+    pub(super) fn replace(&self, value: &Dynamic) -> Fallible<()> {
+        if value.is::<Self>() {
+            // What Rhai writes back after `chat.state.n = 1`.
+            return Ok(());
+        }
+        let Ok(map) = value.as_map_ref() else {
+            return fail(format!(
+                "chat.state is a map, it cannot become {}; write chat.state.name = …",
+                convert::describe(value)
+            ));
+        };
+        check("chat.state", value)?;
+        self.change(|own| *own = map.clone());
+        Ok(())
+    }
+}
+
+fn check(name: &str, value: &Dynamic) -> Fallible<serde_json::Value> {
+    convert::check_size(value)
+        .and_then(|()| convert::to_json(value))
+        .or_else(|reason| fail(format!("{name}: {reason}")))
+}
+
+/// The value remembered under a name, or `()`.
+///
+/// ```rhai
+/// let n = chat.state.n ?? 0;
+/// ```
+fn get(bag: &mut Bag, name: &str) -> Dynamic {
+    bag.read(|map| map.get(name).cloned().unwrap_or(Dynamic::UNIT))
+}
+
+/// Remembers a value under a name; `()` forgets it. Kept when the run ends well.
+///
+/// Plain values, times, durations, and arrays and maps of these come back as they went in.
+///
+/// ```rhai
+/// chat.state.n = (chat.state.n ?? 0) + 1;
+/// ```
+fn set(bag: &mut Bag, name: ImmutableString, value: Dynamic) -> Fallible<()> {
+    let json = check(&name, &value)?;
+    if bag.kind == Kind::Attributes {
+        if bag.read(|map| {
+            map.get(name.as_str())
+                .map(|own| convert::to_json(own).as_ref() == Ok(&json))
+        }) == Some(true)
+        {
+            return Ok(());
+        }
+        bag.run.want(Effect::SetAttribute {
+            name: name.as_str().to_owned(),
+            value: json,
+        })?;
+    } else if bag.len() >= i64::try_from(crate::script::limits::MAP_ENTRIES).unwrap_or(i64::MAX)
+        && !contains(bag, &name)
+    {
+        return fail("chat.state has too many entries; remove what is no longer needed");
+    }
+    bag.change(|map| {
+        if value.is_unit() {
+            map.remove(name.as_str());
+        } else {
+            map.insert(name.as_str().into(), value);
+        }
+    });
+    Ok(())
+}
+
+/// Whether something is remembered under a name; also written `"n" in chat.state`.
+///
+/// ```rhai
+/// if chat.state.contains("n") { … }
+/// ```
+fn contains(bag: &mut Bag, name: &str) -> bool {
+    bag.read(|map| map.contains_key(name))
+}
+
+/// Forgets what is remembered under a name, and gives it back.
+///
+/// ```rhai
+/// chat.state.remove("n");
+/// ```
+fn remove(bag: &mut Bag, name: ImmutableString) -> Fallible<Dynamic> {
+    let value = get(bag, &name);
+    if !value.is_unit() {
+        set(bag, name, Dynamic::UNIT)?;
+    }
+    Ok(value)
+}
+
+/// The names under which something is remembered, in alphabetical order.
+///
+/// ```rhai
+/// for name in chat.state.keys() { log(name); }
+/// ```
+fn keys(bag: &mut Bag) -> Array {
+    bag.read(|map| map.keys().map(|name| name.as_str().into()).collect())
+}
+
+/// Forgets everything.
+///
+/// ```rhai
+/// chat.state.clear();
+/// ```
+fn clear(bag: &mut Bag) -> Fallible<()> {
+    for name in keys(bag) {
+        if let Ok(name) = name.into_immutable_string() {
+            set(bag, name, Dynamic::UNIT)?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,282 @@
+//! What went wrong, in words for the person who wrote the script: what, where, and what to write instead.
+
+use rhai::{EvalAltResult, LexError, ParseError, ParseErrorType, Position};
+
+use super::convert::name_of_type;
+use super::{Diagnostic, Failure, api, limits};
+
+/// An error of a run.
+pub(super) fn failure(error: &EvalAltResult) -> Failure {
+    // The innermost error says what happened and where; the calls around it are the script's own.
+    let mut error = error;
+    while let EvalAltResult::ErrorInFunctionCall(_, _, inner, _)
+    | EvalAltResult::ErrorInModule(_, inner, _) = error
+    {
+        error = inner;
+    }
+    let (line, column) = place(error.position());
+    Failure {
+        message: message(error),
+        line,
+        column,
+    }
+}
+
+/// An error of the parser.
+pub(super) fn diagnostic(error: &ParseError, known: &[String]) -> Diagnostic {
+    let (line, column) = place(error.position());
+    Diagnostic {
+        message: syntax(error.err_type(), known),
+        line,
+        column,
+    }
+}
+
+/// Line and column, 0 where unknown.
+pub(super) fn place(position: Position) -> (u32, u32) {
+    let number = |part: Option<usize>| part.and_then(|n| u32::try_from(n).ok()).unwrap_or(0);
+    (number(position.line()), number(position.position()))
+}
+
+fn message(error: &EvalAltResult) -> String {
+    use EvalAltResult as E;
+    match error {
+        E::ErrorRuntime(value, _) => super::convert::show(value),
+        E::ErrorTerminated(value, _) => super::convert::show(value),
+        E::ErrorFunctionNotFound(signature, _) => unknown_function(signature),
+        E::ErrorVariableNotFound(name, _) => unknown_variable(name, &[]),
+        E::ErrorDotExpr(text, _) => unknown_property(text),
+        E::ErrorIndexingType(text, _) if text.contains("()") => {
+            "there is no value here, so nothing in it can be looked up; give it one first, for example chat.state.list = [], or write (… ?? [])".into()
+        }
+        E::ErrorTooManyOperations(_) => {
+            "the script takes too long: it was stopped after 50,000 steps; look for a loop that does not end".into()
+        }
+        E::ErrorStackOverflow(_) => {
+            "functions call each other too deeply; look for a function that calls itself without end".into()
+        }
+        E::ErrorDataTooLarge(what, _) => too_large(what),
+        E::ErrorTooManyVariables(_) => "too many variables at once; use a map or an array".into(),
+        E::ErrorFor(_) => "for goes through arrays, ranges and text; for a map write for name in map.keys()".into(),
+        E::ErrorMismatchDataType(wanted, given, _) => format!(
+            "{} is needed here, but this is {}",
+            name_of_type(wanted),
+            name_of_type(given)
+        ),
+        E::ErrorAssignmentToConstant(name, _) => format!(
+            "{name} is a constant and keeps its value; write let for something that changes, chat.state for something to remember"
+        ),
+        E::ErrorParsing(kind, _) => syntax(kind, &[]),
+        other => {
+            let mut text = other.to_string();
+            if let Some(at) = text.rfind(" (line ") {
+                text.truncate(at);
+            }
+            text
+        }
+    }
+}
+
+fn too_large(what: &str) -> String {
+    match what {
+        "Length of string" => format!(
+            "this text is too large: {} bytes at most, in one value together",
+            limits::TEXT_BYTES
+        ),
+        "Size of array/BLOB" => {
+            format!(
+                "this array is too large: {} items at most",
+                limits::ARRAY_ITEMS
+            )
+        }
+        "Size of object map" => {
+            format!(
+                "this map is too large: {} entries at most",
+                limits::MAP_ENTRIES
+            )
+        }
+        other => format!("too large: {other}"),
+    }
+}
+
+const OPERATORS: [&str; 18] = [
+    "+", "-", "*", "/", "%", "**", "<", ">", "<=", ">=", "+=", "-=", "*=", "/=", "%=", "==", "!=",
+    "!",
+];
+
+/// `name (type, type)` in Rhai's words.
+fn unknown_function(signature: &str) -> String {
+    let (name, types) = signature.split_once(" (").unwrap_or((signature, ""));
+    let types: Vec<&str> = types
+        .trim_end_matches(')')
+        .split(", ")
+        .filter(|name| !name.is_empty())
+        .collect();
+    let has_unit = signature.contains("()") && (types.iter().any(|name| name.contains("(")));
+    if OPERATORS.contains(&name) {
+        return operator(name, &types, has_unit);
+    }
+    let given = || {
+        types
+            .iter()
+            .map(|name| name_of_type(name))
+            .collect::<Vec<_>>()
+            .join(", ")
+    };
+    if let Some(usage) = api::usage(name) {
+        return if types.is_empty() {
+            format!("{name}(…) needs something in its brackets; write {usage}")
+        } else {
+            format!(
+                "{name} cannot be called like this, with {}; write {usage}",
+                given()
+            )
+        };
+    }
+    if has_unit && types.len() == 1 {
+        return format!("there is no value here on which {name} could be called");
+    }
+    match nearest(name, api::names()) {
+        Some(near) => format!("there is no function {name}; did you mean {near}?"),
+        None if types.is_empty() => format!("there is no function {name}()"),
+        None => format!("there is no function {name} for {}", given()),
+    }
+}
+
+fn operator(name: &str, types: &[&str], has_unit: bool) -> String {
+    if has_unit {
+        return format!(
+            "{name} has no value on one side: what was never set is (); write for example (chat.state.n ?? 0) + 1"
+        );
+    }
+    if types.contains(&"time") || types.contains(&"duration") {
+        return format!(
+            "{name} does not work between {}; times and durations go with durations, for example now() + \"2d\"",
+            types.join(" and ")
+        );
+    }
+    let types: Vec<&str> = types.iter().map(|name| name_of_type(name)).collect();
+    format!(
+        "{name} does not work between {}; turn text into a number with parse_int(text)",
+        types.join(" and ")
+    )
+}
+
+/// What to say about a name that nothing bears.
+pub(super) fn unknown_variable(name: &str, known: &[String]) -> String {
+    if matches!(name, "chat" | "message" | "location" | "status") {
+        return format!(
+            "there is no {name} here: a function sees only its own parameters and the constants; pass it on, as in fn f({name}) {{ … }}"
+        );
+    }
+    if api::usage(name).is_some() {
+        return format!("{name} is a function; write {name}(…)");
+    }
+    match nearest(name, known.iter().map(String::as_str)) {
+        Some(near) => format!("there is no {name} here; did you mean {near}?"),
+        None => format!(
+            "there is no {name} here: a function sees its own parameters and variables, and the constants at the top of the script"
+        ),
+    }
+}
+
+/// Rhai's `Unknown property 'x' - a getter is not registered for type 'y'`.
+fn unknown_property(text: &str) -> String {
+    let quoted: Vec<&str> = text.split('\'').skip(1).step_by(2).collect();
+    match quoted[..] {
+        [property, "()"] => format!(
+            "there is no value here, so it has no {property}; set the outer one first, for example chat.state.a = #{{ {property}: 1 }}, or look with ?.{property}"
+        ),
+        [property, of] => format!("{} has no {property}", name_of_type(of)),
+        _ => text.to_owned(),
+    }
+}
+
+fn syntax(kind: &ParseErrorType, known: &[String]) -> String {
+    use ParseErrorType as P;
+    match kind {
+        P::VariableUndefined(name) => unknown_variable(name, known),
+        P::Reserved(name) | P::BadInput(LexError::ImproperSymbol(name, _)) => reserved(name),
+        P::MissingToken(token, what) => {
+            format!("{token} is missing {}", what.trim_end_matches('.'))
+        }
+        P::UnexpectedEOF => "the script ends too early; is a } missing?".into(),
+        P::ExprTooDeep => "this is nested too deeply; use variables for the parts".into(),
+        P::FnDuplicatedDefinition(name, _) => {
+            format!("there are two functions {name}; a name belongs to one function")
+        }
+        P::AssignmentToConstant(name) => format!(
+            "{name} is a constant and keeps its value; write let for something that changes, chat.state for something to remember"
+        ),
+        P::ModuleUndefined(name) => format!("there are no modules, so {name}:: means nothing here"),
+        other => {
+            let text = other.to_string();
+            let mut letters = text.chars();
+            letters.next().map_or_else(String::new, |first| {
+                first.to_lowercase().chain(letters).collect()
+            })
+        }
+    }
+}
+
+fn reserved(name: &str) -> String {
+    match name {
+        "eval" | "import" | "export" => {
+            format!("{name} is not available: a script is one text that stands on its own")
+        }
+        "this" => "this is not available; pass what a function needs as a parameter".into(),
+        "Fn" | "call" | "curry" => {
+            format!("{name} is not available; give handlers by name in quotes, as in \"nudge\"")
+        }
+        "spawn" | "thread" | "sync" | "async" | "await" | "go" => format!(
+            "{name} is not available; to do something later write chat.after(\"2d\", \"handler\")"
+        ),
+        "null" | "nil" | "void" | "undefined" => format!("write () instead of {name}"),
+        "===" => "write == instead of ===".into(),
+        "!==" => "write != instead of !==".into(),
+        _ => format!("{name} cannot be used here; it is a word of the language"),
+    }
+}
+
+/// The most similar of some names, if one is similar enough to be meant.
+pub(super) fn nearest<'a>(
+    name: &str,
+    candidates: impl IntoIterator<Item = &'a str>,
+) -> Option<&'a str> {
+    let allowed = (name.chars().count() / 3).clamp(1, 3);
+    candidates
+        .into_iter()
+        .map(|candidate| (distance(name, candidate), candidate))
+        .filter(|(distance, _)| *distance <= allowed)
+        .min()
+        .map(|(_, candidate)| candidate)
+}
+
+/// How many letters must be added, dropped or changed; names are short, so the plain table will do.
+fn distance(one: &str, other: &str) -> usize {
+    let other: Vec<char> = other.chars().take(64).collect();
+    let mut row: Vec<usize> = (0..=other.len()).collect();
+    for (i, letter) in one.chars().take(64).enumerate() {
+        let mut diagonal = row[0];
+        row[0] = i + 1;
+        for (j, candidate) in other.iter().enumerate() {
+            let change = diagonal + usize::from(letter != *candidate);
+            diagonal = row[j + 1];
+            row[j + 1] = change.min(row[j] + 1).min(row[j + 1] + 1);
+        }
+    }
+    row[other.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::nearest;
+
+    #[test]
+    fn a_typing_error_finds_its_name_and_a_stranger_finds_none() {
+        let names = ["reply", "react", "mark_read"];
+        assert_eq!(nearest("replay", names), Some("reply"));
+        assert_eq!(nearest("markread", names), Some("mark_read"));
+        assert_eq!(nearest("launch", names), None);
+    }
+}

@@ -1,0 +1,354 @@
+//! One call of one handler: what it may look at, what it has asked for so far, and how it ends.
+
+use std::collections::HashMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use chrono_tz::Tz;
+use regex::Regex;
+use rhai::{CallFnOptions, Dynamic, EvalAltResult, Map as RhaiMap, Scope};
+use serde_json::{Map, Value};
+
+use super::api::chat::Chat;
+use super::api::location::LocationView;
+use super::api::message::MessageView;
+use super::api::status::StatusView;
+use super::api::{Fallible, fail};
+use super::compile::Compiled;
+use super::{Call, Failure, Input, RunOutput, ScriptHost, convert, explain, language, limits};
+use crate::domain::contact::Contact;
+use crate::domain::conversation::{Conversation, Hold};
+use crate::domain::effect::Effect;
+use crate::domain::run::TraceLine;
+use crate::domain::snapshot::Line;
+use crate::domain::time::{Span, Timestamp};
+
+/// What a script is called for, as its functions find it in Rhai's context.
+#[derive(Clone)]
+pub(super) enum Tag {
+    /// A handler runs.
+    Run(Arc<Run>),
+    /// The top level is evaluated, once, to find constants and schedules.
+    Top(Arc<Mutex<Top>>),
+}
+
+/// What the top level of a script asks for.
+#[derive(Default)]
+pub(super) struct Top {
+    pub(super) schedules: Vec<Scheduled>,
+    pub(super) even_when_held: bool,
+}
+
+/// An `every(…)` as written.
+pub(super) struct Scheduled {
+    pub(super) cron: String,
+    pub(super) handler: String,
+    pub(super) line: u32,
+    pub(super) column: u32,
+}
+
+impl Tag {
+    /// The value of a constant of the script.
+    pub(super) fn constant(&self, name: &str) -> Option<Dynamic> {
+        match self {
+            Self::Run(run) => run.compiled.constants.get(name).cloned(),
+            Self::Top(_) => None,
+        }
+    }
+}
+
+/// Everything a running handler can see, and what it has asked for so far.
+pub(super) struct Run {
+    pub(super) now: Timestamp,
+    pub(super) zone: Tz,
+    pub(super) location: Place,
+    pub(super) conversation: Option<Conversation>,
+    pub(super) history: Vec<Line>,
+    /// When the timer that fell due was due.
+    pub(super) due_at: Option<Timestamp>,
+    /// The customer's message that is being answered.
+    pub(super) message_id: Option<String>,
+    pub(super) regexes: Arc<Regexes>,
+    compiled: Arc<Compiled>,
+    recorded: Mutex<Recorded>,
+}
+
+/// What a script sees of the location.
+pub(super) struct Place {
+    pub(super) name: String,
+    pub(super) hold: Span,
+    pub(super) vars: Map<String, Value>,
+}
+
+/// What changes while a handler runs.
+pub(super) struct Recorded {
+    pub(super) contact: Option<Contact>,
+    /// The contact's attributes, for scripts.
+    pub(super) attributes: RhaiMap,
+    pub(super) state: RhaiMap,
+    pub(super) state_touched: bool,
+    pub(super) hold: Option<Hold>,
+    pub(super) stopped: bool,
+    pub(super) random: u64,
+    effects: Vec<Effect>,
+    trace: Vec<TraceLine>,
+}
+
+impl Run {
+    fn new(call: &Call<'_>, regexes: &Arc<Regexes>) -> Self {
+        let zone = call.location.time_zone;
+        let compiled = Arc::clone(&call.script.0);
+        let snapshot = call.snapshot;
+        let contact = snapshot.map(|snapshot| snapshot.contact.clone());
+        let conversation = snapshot.map(|snapshot| snapshot.conversation.clone());
+        let history = snapshot
+            .filter(|_| compiled.history_lines > 0)
+            .map(|snapshot| snapshot.history.clone())
+            .unwrap_or_default();
+        let recorded = Recorded {
+            attributes: contact.as_ref().map_or_else(RhaiMap::new, |contact| {
+                convert::map_from_json(&contact.attributes, zone)
+            }),
+            contact,
+            state: convert::map_from_json(call.state, zone),
+            state_touched: false,
+            hold: conversation.as_ref().and_then(|chat| chat.held(call.now)),
+            stopped: false,
+            random: call.seed,
+            effects: Vec::new(),
+            trace: Vec::new(),
+        };
+        Self {
+            now: call.now,
+            zone,
+            location: Place {
+                name: call.location.name.clone(),
+                hold: call.location.settings.hold_ms,
+                vars: call.location.settings.vars.clone(),
+            },
+            conversation,
+            history,
+            due_at: match call.input {
+                Input::Timer { due_at, .. } => Some(due_at),
+                _ => None,
+            },
+            message_id: match call.input {
+                Input::Message { message, .. } => Some(message.provider_id.clone()),
+                _ => None,
+            },
+            regexes: Arc::clone(regexes),
+            compiled,
+            recorded: Mutex::new(recorded),
+        }
+    }
+
+    /// What changes while the handler runs. Never held across a call into Rhai.
+    pub(super) fn recorded(&self) -> MutexGuard<'_, Recorded> {
+        self.recorded.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Notes one more thing that the script wants.
+    pub(super) fn want(&self, effect: Effect) -> Fallible<()> {
+        let mut recorded = self.recorded();
+        if recorded.effects.len() >= limits::EFFECTS {
+            return fail(format!(
+                "a run may ask for {} things at most; look for a loop that does not end",
+                limits::EFFECTS
+            ));
+        }
+        recorded.effects.push(effect);
+        Ok(())
+    }
+
+    /// The conversation; a schedule has none.
+    pub(super) fn chat(&self) -> Fallible<&Conversation> {
+        self.conversation
+            .as_ref()
+            .map_or_else(|| fail("there is no chat in a schedule's handler"), Ok)
+    }
+
+    /// Refuses the name of a function that the script does not have.
+    pub(super) fn check_handler(&self, name: &str) -> Fallible<()> {
+        super::compile::check_target(name, "chat", None, &self.compiled.functions).or_else(fail)
+    }
+
+    /// Writes a line to the trace.
+    pub(super) fn log(&self, text: &str, line: u32) {
+        let trace = &mut self.recorded().trace;
+        let text = match trace.len() {
+            lines if lines >= limits::TRACE_LINES => return,
+            lines if lines + 1 == limits::TRACE_LINES => "… further lines are not kept".to_owned(),
+            _ => text.chars().take(limits::TRACE_LINE_CHARS).collect(),
+        };
+        trace.push(TraceLine { text, line });
+    }
+
+    /// The next random number; splitmix64, so that a seed gives the same numbers everywhere.
+    pub(super) fn random(&self) -> u64 {
+        let mut recorded = self.recorded();
+        recorded.random = recorded.random.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = recorded.random;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+}
+
+/// Compiled regular expressions, kept for all scripts.
+#[derive(Default)]
+pub(super) struct Regexes(Mutex<HashMap<String, Regex>>);
+
+impl Regexes {
+    /// The compiled form of `pattern`.
+    pub(super) fn get(&self, pattern: &str) -> Fallible<Regex> {
+        let mut cache = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(regex) = cache.get(pattern) {
+            return Ok(regex.clone());
+        }
+        if pattern.len() > limits::REGEX_BYTES {
+            return fail(format!(
+                "this pattern is too long: {} bytes at most",
+                limits::REGEX_BYTES
+            ));
+        }
+        let regex = regex::RegexBuilder::new(pattern)
+            .size_limit(limits::REGEX_SIZE)
+            .dfa_size_limit(limits::REGEX_SIZE)
+            .build()
+            .or_else(|error| fail(refused_pattern(pattern, &error)))?;
+        if cache.len() >= limits::REGEX_CACHE {
+            cache.clear();
+        }
+        cache.insert(pattern.to_owned(), regex.clone());
+        Ok(regex)
+    }
+}
+
+fn refused_pattern(pattern: &str, error: &regex::Error) -> String {
+    let shown: String = pattern.chars().take(80).collect();
+    match error {
+        regex::Error::CompiledTooBig(_) => {
+            format!("the pattern '{shown}' grows too large; use smaller repeats")
+        }
+        other => {
+            let reason = other.to_string();
+            let last = reason.lines().last().unwrap_or("").trim();
+            let last = last.strip_prefix("error: ").unwrap_or(last);
+            format!(
+                "the pattern '{shown}' is not understood: {last}; in \"…\" write \\\\d, in `…` write \\d"
+            )
+        }
+    }
+}
+
+/// Calls one handler.
+pub(super) fn run(host: &ScriptHost, call: &Call<'_>) -> RunOutput {
+    let run = Arc::new(Run::new(call, &host.0.regexes));
+    let called = arguments(&run, call).and_then(|args| {
+        let options = CallFnOptions::new()
+            .eval_ast(false)
+            .with_tag(Tag::Run(Arc::clone(&run)));
+        let mut scope = Scope::new();
+        let ast = &run.compiled.ast;
+        let call = || {
+            host.0.engine.call_fn_with_options::<Dynamic>(
+                options,
+                &mut scope,
+                ast,
+                call.handler,
+                args,
+            )
+        };
+        // Known panics of the interpreter are out of a script's reach; an unknown one must not
+        // take other tenants along.
+        catch_unwind(AssertUnwindSafe(|| language::with_deadline(call)))
+            .unwrap_or_else(|_| fail("the interpreter failed at this script; please report it"))
+            .map_err(|error| explain_unless_stopped(&run, &error))
+            .or_else(|stopped| stopped.map_or(Ok(Dynamic::UNIT), Err))
+    });
+    let trace = std::mem::take(&mut run.recorded().trace);
+    let finished = called.and_then(|_| finish(&run, call.state));
+    match finished {
+        Ok((effects, state)) => RunOutput {
+            result: Ok(effects),
+            state,
+            stopped: run.recorded().stopped,
+            trace,
+        },
+        Err(failure) => RunOutput {
+            result: Err(failure),
+            state: None,
+            stopped: false,
+            trace,
+        },
+    }
+}
+
+/// `stop()` ends a run by an error that cannot be caught; it is none.
+fn explain_unless_stopped(run: &Run, error: &EvalAltResult) -> Option<Failure> {
+    let stopped = run.recorded().stopped;
+    (!stopped).then(|| explain::failure(error))
+}
+
+fn refused(message: impl Into<String>) -> Failure {
+    Failure {
+        message: message.into(),
+        line: 0,
+        column: 0,
+    }
+}
+
+fn arguments(run: &Arc<Run>, call: &Call<'_>) -> Result<Vec<Dynamic>, Failure> {
+    let handler = call.handler;
+    let Some(arity) = run.compiled.arity(handler) else {
+        return Err(refused(format!("the script has no function {handler}")));
+    };
+    let first = match call.input {
+        Input::Tick => Dynamic::from(LocationView(Arc::clone(run))),
+        _ => Dynamic::from(Chat(Arc::clone(run))),
+    };
+    let second = match call.input {
+        Input::Message { message, at } | Input::Echo { message, at } => {
+            Dynamic::from(MessageView::new(run, message, at))
+        }
+        Input::Status(status) => Dynamic::from(StatusView(Arc::new(status.clone()))),
+        Input::Timer { args, .. } => Dynamic::from_map(
+            args.map(|args| convert::map_from_json(args, run.zone))
+                .unwrap_or_default(),
+        ),
+        Input::Tick => Dynamic::UNIT,
+    };
+    match (arity, call.input) {
+        (1, Input::Tick | Input::Timer { .. }) => Ok(vec![first]),
+        (2, Input::Tick) => Err(refused(format!(
+            "a schedule calls {handler}(location), but the script has it with two parameters"
+        ))),
+        (2, _) => Ok(vec![first, second]),
+        (count, _) => Err(refused(format!(
+            "{handler} cannot be called: the script has it with {count} parameters"
+        ))),
+    }
+}
+
+type Finished = (Vec<Effect>, Option<Map<String, Value>>);
+
+fn finish(run: &Run, before: &Map<String, Value>) -> Result<Finished, Failure> {
+    let mut recorded = run.recorded();
+    let effects = std::mem::take(&mut recorded.effects);
+    if !recorded.state_touched {
+        return Ok((effects, None));
+    }
+    let state = convert::map_to_json(&recorded.state)
+        .map_err(|reason| refused(format!("chat.state: {reason}")))?;
+    if state == *before {
+        return Ok((effects, None));
+    }
+    let size = serde_json::to_vec(&state).map_or(0, |bytes| bytes.len());
+    if size > limits::STATE_BYTES {
+        return Err(refused(format!(
+            "chat.state is too large: {size} bytes, {} at most; remove what is no longer needed",
+            limits::STATE_BYTES
+        )));
+    }
+    Ok((effects, Some(state)))
+}

@@ -1,0 +1,415 @@
+//! Scripts as tenants write them, and as attackers do. Each `cases/*.rhai` names its events in
+//! comments `//> …` and has what comes of them beside it; `UPDATE=1` rewrites that.
+
+use std::fmt::Write as _;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use serde_json::{Map, Value, json};
+
+use super::{Call, Input, RunOutput, Script, ScriptHost};
+use crate::domain::channel::{Channel, ChannelSettings};
+use crate::domain::contact::{Address, Contact, Phone};
+use crate::domain::conversation::Conversation;
+use crate::domain::ids::{ChannelId, ContactId, ConversationId, LocationId};
+use crate::domain::inbound::{Failure, Stage, Status};
+use crate::domain::location::{Location, LocationSettings};
+use crate::domain::message::{Body, Choice, Message};
+use crate::domain::snapshot::{Line, Snapshot};
+use crate::domain::time::{Span, Timestamp};
+use crate::domain::window::Window;
+
+/// Wednesday, 25 November 2026, 10:30 in Berlin.
+const NOW: Timestamp = Timestamp::from_seconds(1_795_599_000);
+
+struct World {
+    host: ScriptHost,
+    snapshot: Snapshot,
+    state: Map<String, Value>,
+}
+
+impl World {
+    fn new() -> Self {
+        let phone = Phone::parse("+4930901820").expect("a number");
+        let location_id = LocationId::derive(&[b"location"]);
+        let channel_id = ChannelId::derive(&[b"channel"]);
+        let contact_id = ContactId::derive(&[b"contact"]);
+        let mut settings = LocationSettings::default();
+        settings.vars.insert("phone".into(), json!("+49 30 1"));
+        let snapshot = Snapshot {
+            location: Location {
+                id: location_id,
+                name: "Harbour Homes".into(),
+                time_zone: chrono_tz::Europe::Berlin,
+                settings,
+            },
+            channel: Channel {
+                location_id,
+                id: channel_id,
+                provider: "simulator".into(),
+                account: "a".into(),
+                key: "k".into(),
+                phone: phone.clone(),
+                name: "Main".into(),
+                settings: ChannelSettings::default(),
+                enabled: true,
+            },
+            contact: Contact {
+                location_id,
+                id: contact_id,
+                name: "Ada".into(),
+                phone: Some(phone.clone()),
+                language: "en".into(),
+                tags: vec!["old".into()],
+                attributes: Map::from_iter([("budget".to_owned(), json!(7))]),
+                opted_out: false,
+            },
+            conversation: Conversation {
+                location_id,
+                id: ConversationId::derive(&[b"conversation"]),
+                channel_id,
+                contact_id,
+                address: Address::Phone(phone),
+                hold: None,
+                window: Window {
+                    until: Some(NOW + Span::hours(2)),
+                },
+                last_inbound_at: Some(NOW),
+                last_person_at: None,
+            },
+            history: vec![
+                line("customer", "Hello", NOW - Span::hours(1)),
+                line("rule", "Hi!", NOW),
+            ],
+        };
+        Self {
+            host: ScriptHost::builder()
+                .function("vat", 1, |args| {
+                    let net = args[0].as_f64().ok_or("vat needs a number")?;
+                    Ok(json!(net * 0.19))
+                })
+                .build(),
+            snapshot,
+            state: Map::new(),
+        }
+    }
+
+    fn call(&self, script: &Script, handler: &str, input: Input<'_>) -> RunOutput {
+        self.host.run(&Call {
+            script,
+            handler,
+            input,
+            snapshot: (!matches!(input, Input::Tick)).then_some(&self.snapshot),
+            location: &self.snapshot.location,
+            state: &self.state,
+            now: NOW,
+            seed: 7,
+        })
+    }
+
+    /// Plays one event, as a case writes it.
+    fn play(&mut self, script: &Script, event: &str) -> RunOutput {
+        let (kind, rest) = event.split_once(' ').unwrap_or((event, ""));
+        let message = |body| Message {
+            provider_id: "wamid.1".into(),
+            body,
+            reply_to: None,
+            forwarded: false,
+            referral: None,
+        };
+        let text = message(Body::Text { text: rest.into() });
+        let output = match kind {
+            "message" => self.call(
+                script,
+                "on_message",
+                Input::Message {
+                    message: &text,
+                    at: NOW,
+                },
+            ),
+            "echo" => self.call(
+                script,
+                "on_echo",
+                Input::Echo {
+                    message: &text,
+                    at: NOW,
+                },
+            ),
+            "tap" => {
+                let tapped = message(Body::Button(Choice {
+                    id: rest.into(),
+                    title: rest.into(),
+                    description: None,
+                }));
+                self.call(
+                    script,
+                    "on_message",
+                    Input::Message {
+                        message: &tapped,
+                        at: NOW,
+                    },
+                )
+            }
+            "failed" => {
+                let status = Status {
+                    provider_id: "wamid.2".into(),
+                    stage: Stage::Failed,
+                    delivery_id: None,
+                    peer: crate::domain::contact::Peer::default(),
+                    failure: Some(Failure {
+                        kind: rest.into(),
+                        provider_code: 131_047,
+                        detail: "Re-engagement message".into(),
+                    }),
+                    pricing: None,
+                };
+                self.call(script, "on_status", Input::Status(&status))
+            }
+            "timer" => {
+                let (handler, args) = rest.split_once(' ').unwrap_or((rest, ""));
+                let args: Option<Map<String, Value>> = serde_json::from_str(args).ok();
+                let input = Input::Timer {
+                    args: args.as_ref(),
+                    due_at: NOW,
+                };
+                self.call(script, handler, input)
+            }
+            "tick" => self.call(script, rest, Input::Tick),
+            other => panic!("no such event: {other}"),
+        };
+        if let Some(state) = &output.state {
+            self.state.clone_from(state);
+        }
+        output
+    }
+}
+
+fn line(by: &str, text: &str, at: Timestamp) -> Line {
+    Line {
+        by: by.into(),
+        kind: "text".into(),
+        text: text.into(),
+        at,
+    }
+}
+
+fn compile(source: &str) -> Script {
+    let compiled = ScriptHost::new().compile(source);
+    compiled.unwrap_or_else(|problems| panic!("{problems:?}"))
+}
+
+fn shown(output: &RunOutput) -> String {
+    let mut text = String::new();
+    for line in &output.trace {
+        writeln!(text, "  trace {}: {}", line.line, line.text).expect("a string takes it");
+    }
+    match &output.result {
+        Ok(effects) => {
+            for effect in effects {
+                let json = serde_json::to_string(effect).expect("effects are data");
+                writeln!(text, "  {json}").expect("a string takes it");
+            }
+        }
+        Err(failure) => {
+            writeln!(
+                text,
+                "  error {}:{}: {}",
+                failure.line, failure.column, failure.message
+            )
+            .expect("a string takes it");
+        }
+    }
+    if let Some(state) = &output.state {
+        writeln!(text, "  state {}", Value::Object(state.clone())).expect("a string takes it");
+    }
+    if output.stopped {
+        text.push_str("  stopped\n");
+    }
+    text
+}
+
+fn outcome(source: &str) -> String {
+    let mut world = World::new();
+    let script = match world.host.compile(source) {
+        Ok(script) => script,
+        Err(problems) => {
+            let lines = problems
+                .iter()
+                .map(|problem| format!("refused {problem}\n"));
+            return lines.collect();
+        }
+    };
+    let mut text = String::new();
+    for every in script.schedules() {
+        writeln!(text, "every {} {}", every.cron.text(), every.handler).expect("a string takes it");
+    }
+    if script.even_when_held() {
+        text.push_str("even when held\n");
+    }
+    for template in script.templates() {
+        writeln!(text, "names template {template}").expect("a string takes it");
+    }
+    for event in source
+        .lines()
+        .filter_map(|line| line.trim().strip_prefix("//> "))
+    {
+        let output = world.play(&script, event);
+        writeln!(text, "{event}\n{}", shown(&output).trim_end()).expect("a string takes it");
+    }
+    text
+}
+
+#[test]
+fn every_case_comes_out_as_written_beside_it() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/script/cases");
+    let update = std::env::var_os("UPDATE").is_some();
+    let mut paths: Vec<_> = std::fs::read_dir(folder)
+        .expect("the folder of cases")
+        .map(|entry| entry.expect("an entry").path())
+        .filter(|path| path.extension().is_some_and(|ending| ending == "rhai"))
+        .collect();
+    paths.sort();
+    assert!(paths.len() > 5, "cases are missing");
+    for path in paths {
+        let source = std::fs::read_to_string(&path).expect("a script");
+        let started = Instant::now();
+        let found = outcome(&source);
+        assert!(
+            started.elapsed() < Duration::from_secs(10),
+            "{} is slow",
+            path.display()
+        );
+        assert_eq!(
+            found,
+            outcome(&source),
+            "{} differs when repeated",
+            path.display()
+        );
+        let beside = path.with_extension("out");
+        if update {
+            std::fs::write(&beside, &found).expect("a place to write");
+        }
+        let wanted = std::fs::read_to_string(&beside).unwrap_or_default();
+        assert_eq!(found, wanted, "{}", path.display());
+    }
+}
+
+#[test]
+fn what_is_remembered_comes_back_as_it_went_in() {
+    let script = compile(
+        r##"
+        const KEEP = #{ list: [1, 2.5, "x", true, ()], map: #{ "$time": "mine" } };
+        fn on_message(chat, message) {
+            if "at" in chat.state {
+                log(chat.state.at == now(), chat.state.span == duration("90m"), chat.state.keep == KEEP);
+                log(type_of(chat.state.at));
+            } else {
+                chat.state.at = now();
+                chat.state.span = duration("90m");
+                chat.state.keep = KEEP;
+            }
+        }"##,
+    );
+    let mut world = World::new();
+    let first = world.play(&script, "message one");
+    assert_eq!(first.result, Ok(Vec::new()));
+    let second = world.play(&script, "message two");
+    assert_eq!(second.trace[0].text, "true true true");
+    assert_eq!(second.state, None, "nothing changed");
+}
+
+#[test]
+fn a_script_says_what_it_defines() {
+    let script = compile(
+        "fn on_message(chat, message) { log(chat.history(2)); } fn nudge(chat) {} fn add(a, b, c) { a + b + c }",
+    );
+    assert!(script.defines("nudge") && !script.defines("on_echo"));
+    assert_eq!(
+        script.handlers().collect::<Vec<_>>(),
+        ["on_message", "nudge"]
+    );
+    assert_eq!(script.history_lines(), 50);
+    assert_eq!(compile("fn nudge(chat) {}").history_lines(), 0);
+}
+
+#[test]
+fn a_run_of_an_ordinary_rule_is_quick() {
+    let source = include_str!("cases/example_price.rhai");
+    let mut world = World::new();
+    let script = world.host.compile(source).expect("the example compiles");
+    world.play(&script, "message What is the PRICE?");
+    let started = Instant::now();
+    for _ in 0..1_000 {
+        world.play(&script, "message What is the PRICE?");
+    }
+    let each = started.elapsed() / 1_000;
+    // Ten microseconds when optimised; tests are not, and share the machine.
+    assert!(each < Duration::from_millis(2), "{each:?}");
+    println_in_tests(&format!("one run: {each:?}"));
+}
+
+#[expect(clippy::print_stderr, reason = "a figure to read with --nocapture")]
+fn println_in_tests(text: &str) {
+    eprintln!("{text}");
+}
+
+#[test]
+fn hostile_scripts_end_in_an_error_quickly_on_a_small_stack() {
+    for body in [
+        "loop {}",
+        "let s = \"a\"; loop { s += s; }",
+        "let s = \"a\"; s.pad(60000, \"a\"); s.replace(\"a\", s);",
+        "let s = \"a\"; s.pad(60000, \"a\"); s.replace(\"\", s);",
+        "let a = []; for i in 0..2000 { a = [a]; } log(a);",
+        "let a = []; for i in 0..2000 { a = [a]; } `${a}`;",
+        "let m = #{}; for i in 0..60 { m[\"k\" + i] = m; }",
+        "let a = [1]; for i in 0..60 { a.push(a); }",
+        "let a = [1]; loop { a += a; }",
+        "let m = #{}; let big = \"a\"; big.pad(60000, \"b\"); for i in 0..5000 { m[\"k\" + i] = big + i; }",
+        "let m = #{}; m.f = || m; chat.state.m = m;",
+        "let m = 1; m = #{ f: || m }; m.f = m;",
+        "chat.state.f = |x| x;",
+        "f(0);",
+        "for i in 0..2000 { chat.reply(\"x\"); }",
+        "let a = []; a.pad(1000000000, 0);",
+        "sleep(5);",
+        "let big = \"a\"; big.pad(60000, \"b\"); for i in 0..100 { chat.state[\"k\" + i] = big; }",
+        "chat.state.n = 0.0 / 0.0;",
+        "chat.state.r = 0..3;",
+        "message.matches(\"(a{1000}){1000}\");",
+        "let a = []; for i in 0..2000 { a.push(i); } let b = []; for i in 0..2000 { b.push(a); }",
+        "throw \"no\";",
+        "for i in 0..1000000000 { let x = [1, 2, 3]; }",
+        "try { loop {} } catch { loop {} }",
+        "[1, 2].map(|x| g(x));",
+        "let x = 1; [1, 2].map(|y| x + y);",
+    ] {
+        let source = format!(
+            "fn on_message(chat, message) {{ {body} }} fn f(n) {{ f(n + 1) }} fn g(x) {{ [1].map(|y| g(y)) }}"
+        );
+        let run = move || {
+            let mut world = World::new();
+            let script = compile(&source);
+            let started = Instant::now();
+            let output = world.play(&script, "message aaaa");
+            let failure = output.result.expect_err(&source);
+            assert!(
+                failure.line > 0 || failure.message.starts_with("chat.state"),
+                "{failure:?}"
+            );
+            assert!(
+                started.elapsed() < Duration::from_secs(5),
+                "{source}: {:?}",
+                started.elapsed()
+            );
+            (failure, output.state)
+        };
+        let thread = std::thread::Builder::new().stack_size(2 * 1024 * 1024);
+        let (failure, state) = thread.spawn(run).expect("a thread").join().expect(body);
+        assert_eq!(state, None);
+        println_in_tests(&format!(
+            "{body}\n    {}:{}: {}",
+            failure.line, failure.column, failure.message
+        ));
+    }
+}
