@@ -5,3 +5,24 @@ pub mod http;
 pub mod meta;
 pub mod simulator;
 pub mod twilio;
+
+use std::sync::Arc;
+
+use rejoinder_engine::adapter::Adapter;
+
+/// Where the providers are, and how they are spoken to.
+#[derive(Clone, Debug, Default)]
+pub struct Config {
+    /// Meta's Graph API.
+    pub meta: meta::MetaConfig,
+    /// Twilio's APIs.
+    pub twilio: twilio::TwilioConfig,
+}
+
+/// Every adapter: the only list of them.
+pub fn all(config: &Config) -> Vec<Arc<dyn Adapter>> {
+    vec![
+        Arc::new(meta::Meta::new(config.meta.clone())),
+        Arc::new(twilio::Twilio::new(config.twilio.clone())),
+    ]
+}

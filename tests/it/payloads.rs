@@ -9,15 +9,14 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
-use rejoinder_adapters::meta::{Meta, MetaConfig};
 use rejoinder_engine::adapter::{Adapter, Method, Webhook};
 use rejoinder_engine::crypto::Secret;
 use rejoinder_engine::domain::inbound::{Inbound, Item};
 use serde::Deserialize;
 
 /// Every adapter of this workspace.
-fn adapters() -> Vec<Box<dyn Adapter>> {
-    vec![Box::new(Meta::new(MetaConfig::default()))]
+fn adapters() -> Vec<std::sync::Arc<dyn Adapter>> {
+    rejoinder_adapters::all(&rejoinder_adapters::Config::default())
 }
 
 /// A request as it came, and whether its sender is who it says.

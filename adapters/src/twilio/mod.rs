@@ -82,6 +82,10 @@ impl Adapter for Twilio {
         FIELDS
     }
 
+    fn key_is_phone(&self) -> bool {
+        true
+    }
+
     fn route(&self, webhook: &Webhook) -> Route {
         if let Some(channel_id) = webhook.channel_id {
             return Route::Channel(channel_id);
