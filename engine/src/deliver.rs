@@ -11,16 +11,12 @@ use crate::adapter::{Adapter, Outgoing, SendError, SendErrorKind};
 use crate::core::{Core, LaneKey};
 use crate::domain::contact::Address;
 use crate::domain::delivery::{Delivery, DeliveryState};
-use crate::domain::ids::DeliveryId;
 use crate::domain::location::InDoubtPolicy;
 use crate::domain::time::{Span, Timestamp};
+use crate::retry::{Again, again_at};
 use crate::setup::{ChannelSetup, LocationSetup};
 use crate::store::{self, Doubt, Intend, Intended, KeepResource, Settle, Settlement};
 
-/// A message that waited longer is worth nothing any more.
-const TIME_TO_LIVE: Span = Span::hours(24);
-/// A delivery's own retries hold up its conversation no longer than this.
-const HEAD_OF_LINE: Span = Span::minutes(5);
 /// How long we wait for evidence of a message whose fate is open.
 const DOUBT: Span = Span::seconds(120);
 /// How long a conversation rests after the database failed it.
@@ -382,108 +378,4 @@ async fn doubt(core: &Arc<Core>, mut delivery: Box<Delivery>) -> Result<Next, st
         return Ok(Next::Again(delivery, now));
     }
     Ok(Next::Done)
-}
-
-/// Whether a delivery is tried again.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Again {
-    At(Timestamp),
-    /// The error will not go away.
-    Final,
-    /// It might, but too late.
-    TooLate,
-}
-
-/// When a delivery is tried again, by the table of delays: full jitter between nothing and a growing cap.
-fn again_at(delivery: &Delivery, error: &SendError, now: Timestamp) -> Again {
-    let (base, cap, own) = match error.kind {
-        SendErrorKind::NotConnected => (Span::seconds(1), Span::minutes(5), true),
-        SendErrorKind::Temporary => (Span::seconds(2), Span::minutes(5), true),
-        SendErrorKind::RateLimited => (Span::seconds(2), Span::minutes(10), false),
-        SendErrorKind::PairLimited => (Span::seconds(6), Span::hours(1), false),
-        SendErrorKind::Credential | SendErrorKind::ChannelUnready => {
-            (Span::minutes(1), Span::minutes(15), false)
-        }
-        _ => return Again::Final,
-    };
-    let doublings = delivery.attempts.min(20);
-    let most = base.ms().saturating_mul(1 << doublings).min(cap.ms());
-    let chance = chance(delivery.id, delivery.attempts);
-    let jittered =
-        Span::from_ms(most / 4 + i64::from(chance) * (most - most / 4) / i64::from(u16::MAX));
-    let at = now + error.retry_after.unwrap_or(jittered);
-    let deadline = delivery.created_at + if own { HEAD_OF_LINE } else { TIME_TO_LIVE };
-    if at > deadline {
-        Again::TooLate
-    } else {
-        Again::At(at)
-    }
-}
-
-/// Chance without a generator: it differs between deliveries and attempts, and repeats in a simulation.
-fn chance(id: DeliveryId, attempt: u32) -> u16 {
-    let mixed = DeliveryId::derive(&[id.bytes(), &attempt.to_be_bytes()]);
-    u16::from_be_bytes([mixed.bytes()[0], mixed.bytes()[1]])
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::domain::content::Content;
-    use crate::domain::delivery::Origin;
-    use crate::domain::ids::{ChannelId, ConversationId, LocationId};
-
-    fn delivery(attempts: u32, created_at: Timestamp) -> Delivery {
-        Delivery {
-            location_id: LocationId::generate(),
-            id: DeliveryId::generate(),
-            conversation_id: ConversationId::generate(),
-            channel_id: ChannelId::generate(),
-            origin: Origin::Person,
-            content: Content::Text {
-                text: "hello".into(),
-            },
-            fallback: None,
-            reply_to: None,
-            state: DeliveryState::Sending,
-            attempts,
-            provider_id: None,
-            not_before: created_at,
-            fallback_of: None,
-            position: 0,
-            when_held: false,
-            wants_status: false,
-            created_at,
-        }
-    }
-
-    #[test]
-    fn retries_wait_longer_each_time_and_give_up_in_time() {
-        let start = Timestamp::from_seconds(1_000_000);
-        let error = SendError::new(SendErrorKind::NotConnected, "");
-        for attempts in 1..8 {
-            let Again::At(at) = again_at(&delivery(attempts, start), &error, start) else {
-                panic!("a retry")
-            };
-            assert!(
-                at > start && at <= start + Span::from_ms(1000 << attempts),
-                "{attempts}"
-            );
-        }
-        let late = again_at(&delivery(9, start), &error, start + HEAD_OF_LINE);
-        assert_eq!(late, Again::TooLate);
-        let refused = SendError::new(SendErrorKind::Unreachable, "");
-        assert_eq!(again_at(&delivery(1, start), &refused, start), Again::Final);
-    }
-
-    #[test]
-    fn the_provider_says_how_long_to_wait() {
-        let start = Timestamp::from_seconds(1_000_000);
-        let mut error = SendError::new(SendErrorKind::RateLimited, "");
-        error.retry_after = Some(Span::seconds(17));
-        assert_eq!(
-            again_at(&delivery(1, start), &error, start),
-            Again::At(start + Span::seconds(17))
-        );
-    }
 }

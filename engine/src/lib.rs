@@ -15,8 +15,8 @@ pub mod domain;
 mod engine;
 mod lanes;
 mod pace;
-mod person;
 mod provision;
+mod retry;
 mod schedule;
 pub mod script;
 mod setup;
@@ -25,6 +25,5 @@ mod work;
 
 pub use accept::{Accepted, Counts, Error as AcceptError};
 pub use engine::{Builder, Engine, Error};
-pub use person::PersonSend;
-pub use provision::{ChannelChange, LocationChange, NewChannel, NewLocation, Problem};
+pub use provision::{ChannelChange, LocationChange, NewChannel, NewLocation, PersonSend, Problem};
 pub use store::Connection as DatabaseConnection;

@@ -1,6 +1,8 @@
 //! Rules, a snapshot, an event and a moment become a decision: pure, no async, no clock.
 //! The same question has the same answer, byte for byte.
 
+mod call;
+
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
@@ -15,12 +17,13 @@ use crate::domain::effect::Effect;
 use crate::domain::event::{Event, Payload};
 use crate::domain::ids::{DeliveryId, RuleId, RunId, TimerId};
 use crate::domain::location::Location;
-use crate::domain::message::Body;
 use crate::domain::run::{Outcome, Run, TraceLine};
 use crate::domain::snapshot::Snapshot;
 use crate::domain::time::Timestamp;
 use crate::script::{Call, Input, Script, ScriptHost};
 use crate::store::{HoldChange, RuleState, TimerChange, TimerRow};
+
+use self::call::{call, seed};
 
 /// Room for the deliveries of one event between the positions of two events.
 const POSITIONS_PER_EVENT: i64 = 1_000;
@@ -419,46 +422,4 @@ impl Deciding<'_> {
             .flatten()
             .any(|at| at > *since)
     }
-}
-
-/// The function that an event calls, and what it is told.
-fn call(event: &Event) -> Option<(&str, Input<'_>)> {
-    let at = event.at;
-    match &event.payload {
-        Payload::Message { message } => match message.body {
-            Body::Reaction { .. } | Body::Edit { .. } | Body::Revoke { .. } | Body::System(_) => {
-                None
-            }
-            _ => Some(("on_message", Input::Message { message, at })),
-        },
-        Payload::Echo { message, .. } if message.body.is_line() => {
-            Some(("on_echo", Input::Echo { message, at }))
-        }
-        Payload::Status { status, .. } => Some(("on_status", Input::Status(status))),
-        Payload::Timer {
-            handler,
-            args,
-            due_at,
-            ..
-        } => Some((
-            handler,
-            Input::Timer {
-                args: args.as_ref(),
-                due_at: *due_at,
-            },
-        )),
-        Payload::Tick { handler, .. } => Some((handler, Input::Tick)),
-        Payload::Echo { .. }
-        | Payload::Update { .. }
-        | Payload::History { .. }
-        | Payload::AddressBook { .. }
-        | Payload::Unknown { .. } => None,
-    }
-}
-
-/// Chance that is the same for every repetition of a run.
-fn seed(run_id: RunId) -> u64 {
-    let mut bytes = [0; 8];
-    bytes.copy_from_slice(&run_id.bytes()[..8]);
-    u64::from_be_bytes(bytes)
 }

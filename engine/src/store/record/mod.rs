@@ -1,31 +1,31 @@
 //! Accepting: the items of a verified webhook become events, conversations, windows and holds, once,
 //! in one transaction.
 
+mod import;
+
 use std::sync::Arc;
 
 use sea_orm::DatabaseTransaction;
 use sha2::{Digest, Sha256};
 
-use super::event::NewEvent;
-use super::known::{Known, KnownPeer};
-use super::message::NewMessage;
-use super::status::{self, News};
-use super::{
-    Error, Operation, Store, Urgency, contact, conversation, delivery, event, lane, message,
-    unrouted,
-};
 use crate::domain::channel::Channel;
 use crate::domain::contact::{Address, Peer};
 use crate::domain::conversation::{HeldBy, Hold};
 use crate::domain::delivery::Delivery;
 use crate::domain::event::{EchoOrigin, Event, EventState, Payload};
 use crate::domain::ids::{ConversationId, LocationId};
-use crate::domain::inbound::{
-    AddressBookEntry, HistoryLine, Inbound, Item, Stage, Status, Topic, Update,
-};
+use crate::domain::inbound::{Inbound, Item, Stage, Status, Topic, Update};
 use crate::domain::message::{Body, Message, SystemChangeKind};
 use crate::domain::time::{Span, Timestamp};
 use crate::domain::window::Window;
+use crate::store::event::NewEvent;
+use crate::store::known::{Known, KnownPeer};
+use crate::store::message::NewMessage;
+use crate::store::status::{self, News};
+use crate::store::{
+    Error, Operation, Store, Urgency, contact, conversation, delivery, event, lane, message,
+    unrouted,
+};
 
 /// An item of a verified webhook, with the channel that it was sent to.
 #[derive(Clone, Debug)]
@@ -195,7 +195,7 @@ impl Recorder<'_> {
             name: None,
         };
         for address in peer.addresses() {
-            super::address::link(self.tx, location_id, &address, place.contact_id).await?;
+            crate::store::address::link(self.tx, location_id, &address, place.contact_id).await?;
         }
         if let Some(phone) = peer.phone {
             contact::change_phone(self.tx, location_id, place.contact_id, &phone).await?;
@@ -305,74 +305,10 @@ impl Recorder<'_> {
         Ok(())
     }
 
-    /// Lines from before the number was connected: they trigger nothing and open no window.
-    async fn history(&mut self, lines: &[HistoryLine], progress: u8) -> Result<(), Error> {
-        let count = u32::try_from(lines.len()).unwrap_or(u32::MAX);
-        let payload = Payload::History {
-            lines: count,
-            progress,
-        };
-        let key = hash(&super::write_json(&lines));
-        if self
-            .event(None, &key, payload, EventState::Done)
-            .await?
-            .is_none()
-        {
-            return Ok(());
-        }
-        let (location_id, channel_id) = (self.channel().location_id, self.channel().id);
-        for line in lines {
-            let provider_id = &line.message.provider_id;
-            let sent = delivery::find_by_provider_id(self.tx, location_id, channel_id, provider_id)
-                .await?;
-            if sent.is_some()
-                || message::enrich(self.tx, location_id, channel_id, &line.message).await?
-            {
-                continue;
-            }
-            if let Some(place) = self.place(&line.peer).await? {
-                let origin = if line.outgoing { "phone" } else { "customer" };
-                self.line(place.conversation_id, origin, &line.message, line.at)
-                    .await?;
-            }
-        }
-        Ok(())
-    }
-
-    async fn address_book(&mut self, entries: &[AddressBookEntry]) -> Result<(), Error> {
-        let payload = Payload::AddressBook {
-            entries: entries.to_vec(),
-        };
-        let key = hash(&format!(
-            "{}{}",
-            self.at().ms(),
-            super::write_json(&entries)
-        ));
-        if self
-            .event(None, &key, payload, EventState::Done)
-            .await?
-            .is_none()
-        {
-            return Ok(());
-        }
-        let location_id = self.channel().location_id;
-        for entry in entries.iter().filter(|entry| !entry.removed) {
-            let Some(id) =
-                contact::resolve(self.tx, location_id, &entry.peer, self.received_at).await?
-            else {
-                continue;
-            };
-            if let Some(name) = entry.peer.name.as_deref().filter(|name| !name.is_empty()) {
-                contact::rename(self.tx, location_id, id, name).await?;
-            }
-        }
-        Ok(())
-    }
-
     async fn unknown(&mut self, reason: &str, raw: &str) -> Result<(), Error> {
         let whole;
         let raw = if raw.is_empty() {
-            whole = super::write_json(&self.item.inbound);
+            whole = crate::store::write_json(&self.item.inbound);
             &whole
         } else {
             raw

@@ -1,0 +1,184 @@
+//! Channels: connect a number, and change it. Credentials go in and never come out.
+
+use super::{Problem, name, save};
+use crate::adapter::Credentials;
+use crate::core::Core;
+use crate::domain::channel::{Channel, ChannelSettings};
+use crate::domain::contact::Phone;
+use crate::domain::ids::{ChannelId, LocationId};
+use crate::engine::Engine;
+use crate::setup;
+use crate::store::{SaveChannel, StoredChannel};
+
+/// A channel to be created.
+#[derive(Clone, Debug)]
+pub struct NewChannel {
+    /// The adapter's kind: `meta`, `twilio`, or a host's own.
+    pub provider: String,
+    /// The account at the provider (Meta: business account id; Twilio: account SID).
+    pub account: String,
+    /// The provider's own key of the number, where that is not its digits (Meta: phone number id).
+    pub key: Option<String>,
+    /// The number that customers see.
+    pub phone: Phone,
+    /// What people call it.
+    pub name: String,
+    /// How it behaves.
+    pub settings: ChannelSettings,
+    /// What opens the provider's API; sealed before it is stored.
+    pub credentials: Credentials,
+}
+
+/// What changes about a channel; what is absent stays.
+#[derive(Clone, Debug, Default)]
+pub struct ChannelChange {
+    /// What people call it.
+    pub name: Option<String>,
+    /// How it behaves.
+    pub settings: Option<ChannelSettings>,
+    /// Whether it takes part.
+    pub enabled: Option<bool>,
+    /// Credentials that replace those of the same field.
+    pub credentials: Credentials,
+}
+
+impl Engine {
+    /// Connects a number to a location.
+    ///
+    /// # Errors
+    /// The location is not there, something is missing, or the number is connected already.
+    pub async fn create_channel(
+        &self,
+        location_id: LocationId,
+        new: NewChannel,
+    ) -> Result<Channel, Problem> {
+        let core = &self.core;
+        let known = || core.adapters.keys().copied().collect::<Vec<_>>().join(", ");
+        let adapter = core.adapters.get(new.provider.as_str()).ok_or_else(|| {
+            Problem::Invalid(format!(
+                "there is no provider '{}'; there are: {}",
+                new.provider,
+                known()
+            ))
+        })?;
+        let key = match new.key {
+            Some(key) if !key.trim().is_empty() => key.trim().to_owned(),
+            _ if adapter.key_is_phone() => new.phone.digits().to_owned(),
+            _ => {
+                return Err(Problem::Invalid(
+                    "'key' is missing: the provider's own id of the number".to_owned(),
+                ));
+            }
+        };
+        if new.account.trim().is_empty() {
+            return Err(Problem::Invalid(
+                "'account' is missing: the id of the account at the provider".to_owned(),
+            ));
+        }
+        check_credentials(core, &new.provider, &new.credentials)?;
+        if core.store.location(location_id).await?.is_none() {
+            return Err(Problem::Missing("location"));
+        }
+        let channel = Channel {
+            location_id,
+            id: ChannelId::generate(),
+            provider: new.provider,
+            account: new.account.trim().to_owned(),
+            key,
+            phone: new.phone,
+            name: name(&new.name)?,
+            settings: new.settings,
+            enabled: true,
+        };
+        let data_key = core.setup.data_key(location_id).await?;
+        let credentials = setup::seal(&data_key, &channel, 1, &new.credentials);
+        let stored = StoredChannel {
+            channel: channel.clone(),
+            credentials,
+            credentials_version: 1,
+        };
+        save(
+            core,
+            SaveChannel {
+                stored,
+                new: Some(core.clock.now()),
+            },
+        )
+        .await?;
+        Ok(channel)
+    }
+
+    /// Changes a channel.
+    ///
+    /// # Errors
+    /// It is not there, the change does not do, or the database failed.
+    pub async fn change_channel(
+        &self,
+        location_id: LocationId,
+        id: ChannelId,
+        change: ChannelChange,
+    ) -> Result<Channel, Problem> {
+        let core = &self.core;
+        let mut stored = core
+            .store
+            .of(location_id)
+            .channel(id)
+            .await?
+            .ok_or(Problem::Missing("channel"))?;
+        let channel = &mut stored.channel;
+        if let Some(new) = change.name {
+            channel.name = name(&new)?;
+        }
+        channel.settings = change.settings.unwrap_or_else(|| channel.settings.clone());
+        channel.enabled = change.enabled.unwrap_or(channel.enabled);
+        let channel = channel.clone();
+        if change.credentials.fields().next().is_some() {
+            let data_key = core.setup.data_key(location_id).await?;
+            let mut credentials = setup::open(&data_key, stored.clone())?.credentials;
+            for (field, secret) in change.credentials.iter() {
+                credentials.set(field, secret.clone());
+            }
+            check_credentials(core, &channel.provider, &credentials)?;
+            stored.credentials_version += 1;
+            stored.credentials = setup::seal(
+                &data_key,
+                &channel,
+                stored.credentials_version,
+                &credentials,
+            );
+        }
+        save(core, SaveChannel { stored, new: None }).await?;
+        Ok(channel)
+    }
+}
+
+fn check_credentials(
+    core: &Core,
+    provider: &str,
+    credentials: &Credentials,
+) -> Result<(), Problem> {
+    let Some(adapter) = core.adapters.get(provider) else {
+        return Err(Problem::Missing("provider"));
+    };
+    let fields = adapter.credential_fields();
+    if let Some(missing) = fields
+        .iter()
+        .find(|field| field.required && credentials.get(field.name).is_none())
+    {
+        return Err(Problem::Invalid(format!(
+            "the credential '{}' is missing: {}",
+            missing.name, missing.help
+        )));
+    }
+    if let Some(unknown) = credentials
+        .fields()
+        .find(|name| !fields.iter().any(|field| field.name == *name))
+    {
+        let names: Vec<&str> = fields.iter().map(|field| field.name).collect();
+        return Err(Problem::Invalid(format!(
+            "{provider} has no credential '{unknown}'; it has: {}",
+            names.join(", ")
+        )));
+    }
+    Ok(())
+}

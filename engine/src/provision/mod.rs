@@ -1,0 +1,53 @@
+//! Setting up: locations, channels, rules, tokens; a person's messages; and running again what was
+//! put aside. Changes are in force when these return; other processes follow within a second.
+
+mod again;
+mod channel;
+mod location;
+mod person;
+mod rule;
+mod token;
+
+pub use self::channel::{ChannelChange, NewChannel};
+pub use self::location::{LocationChange, NewLocation};
+pub use self::person::PersonSend;
+
+use crate::core::Core;
+use crate::script::Diagnostic;
+use crate::store;
+
+/// Letters of a name at most.
+const MAX_NAME: usize = 200;
+
+/// What was asked for could not be done.
+#[derive(Debug, thiserror::Error)]
+pub enum Problem {
+    /// It is not there.
+    #[error("there is no such {0}")]
+    Missing(&'static str),
+    /// It cannot be as asked; the sentence says why and what to do.
+    #[error("{0}")]
+    Invalid(String),
+    /// The script has mistakes.
+    #[error("the script has {} mistake(s); the first: {}", .0.len(), .0.first().map_or_else(String::new, ToString::to_string))]
+    Script(Vec<Diagnostic>),
+    /// The database failed, or has it already.
+    #[error(transparent)]
+    Store(#[from] store::Error),
+}
+
+async fn save<O: store::Operation>(core: &Core, operation: O) -> Result<O::Output, Problem> {
+    let output = core.store.write(operation).await?;
+    core.setup.refresh().await?;
+    Ok(output)
+}
+
+fn name(text: &str) -> Result<String, Problem> {
+    let text = text.trim();
+    if text.is_empty() || text.chars().count() > MAX_NAME {
+        return Err(Problem::Invalid(format!(
+            "a name has 1 to {MAX_NAME} letters"
+        )));
+    }
+    Ok(text.to_owned())
+}
