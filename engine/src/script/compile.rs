@@ -23,10 +23,15 @@ pub(super) struct Compiled {
 }
 
 impl Compiled {
+    /// The function of a name.
+    pub(super) fn function(&self, name: &str) -> Option<&Function> {
+        self.functions.iter().find(|own| own.name == name)
+    }
+
     /// How many parameters a function has.
     pub(super) fn arity(&self, name: &str) -> Option<usize> {
-        let function = self.functions.iter().find(|own| own.name == name);
-        function.map(|function| function.parameters.len())
+        self.function(name)
+            .map(|function| function.parameters.len())
     }
 }
 
@@ -34,8 +39,8 @@ impl Compiled {
 pub(super) struct Function {
     pub(super) name: String,
     pub(super) parameters: Vec<String>,
-    line: u32,
-    column: u32,
+    pub(super) line: u32,
+    pub(super) column: u32,
 }
 
 /// The functions that events call by a name of their own, and what they are given.

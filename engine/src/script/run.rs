@@ -276,11 +276,23 @@ pub(super) fn run(host: &ScriptHost, call: &Call<'_>) -> RunOutput {
             trace,
         },
         Err(failure) => RunOutput {
-            result: Err(failure),
+            result: Err(located(failure, &run, call.handler)),
             state: None,
             stopped: false,
             trace,
         },
+    }
+}
+
+/// Some errors have no place of their own, an empty loop for one; the handler then is the place.
+fn located(failure: Failure, run: &Run, handler: &str) -> Failure {
+    match run.compiled.function(handler) {
+        Some(function) if failure.line == 0 => Failure {
+            line: function.line,
+            column: function.column,
+            ..failure
+        },
+        _ => failure,
     }
 }
 

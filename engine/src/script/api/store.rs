@@ -130,11 +130,8 @@ fn get(bag: &mut Bag, name: &str) -> Dynamic {
 fn set(bag: &mut Bag, name: ImmutableString, value: Dynamic) -> Fallible<()> {
     let json = check(&name, &value)?;
     if bag.kind == Kind::Attributes {
-        if bag.read(|map| {
-            map.get(name.as_str())
-                .map(|own| convert::to_json(own).as_ref() == Ok(&json))
-        }) == Some(true)
-        {
+        let known = get(bag, &name);
+        if convert::to_json(&known).as_ref() == Ok(&json) {
             return Ok(());
         }
         bag.run.want(Effect::SetAttribute {
