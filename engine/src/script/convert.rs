@@ -219,6 +219,7 @@ pub(super) fn name_of_type(name: &str) -> &str {
         "map" => "a map",
         "Fn" => "a function",
         "range" | "range=" => "a range",
+        other if other.contains("Range") => "a range",
         other => match other.rsplit("::").next().unwrap_or(other) {
             "Time" | "time" => "a time",
             "Length" | "duration" => "a duration",

@@ -38,6 +38,9 @@ pub(super) fn place(position: Position) -> (u32, u32) {
     (number(position.line()), number(position.position()))
 }
 
+/// Said when a script has taken more than `limits::OPERATIONS`.
+pub(super) const TOO_LONG: &str = "the script takes too long: it was stopped after 50,000 steps; look for a loop that does not end";
+
 fn message(error: &EvalAltResult) -> String {
     use EvalAltResult as E;
     match error {
@@ -49,9 +52,7 @@ fn message(error: &EvalAltResult) -> String {
         E::ErrorIndexingType(text, _) if text.contains("()") => {
             "there is no value here, so nothing in it can be looked up; give it one first, for example chat.state.list = [], or write (… ?? [])".into()
         }
-        E::ErrorTooManyOperations(_) => {
-            "the script takes too long: it was stopped after 50,000 steps; look for a loop that does not end".into()
-        }
+        E::ErrorTooManyOperations(_) => TOO_LONG.into(),
         E::ErrorStackOverflow(_) => {
             "functions call each other too deeply; look for a function that calls itself without end".into()
         }

@@ -8,7 +8,7 @@ use super::contact::ContactView;
 use super::location::LocationView;
 use super::store::Bag;
 use super::time::{Length, Time};
-use super::{Fallible, Usage, content, fail, no_property, no_setter, span};
+use super::{Fallible, Usage, content, fail, no_property, no_setter, span, template};
 use crate::domain::conversation::{HeldBy, Hold};
 use crate::domain::effect::Effect;
 use crate::domain::time::{Span, Timestamp};
@@ -128,7 +128,7 @@ fn reply(chat: &mut Chat, value: Dynamic) -> Fallible<()> {
 /// ```
 fn reply_or_template(chat: &mut Chat, value: Dynamic, fallback: Dynamic) -> Fallible<()> {
     let content = content::content(value)?;
-    let fallback = Some(content::template_content(
+    let fallback = Some(template::template_content(
         fallback,
         "chat.reply(content, template(\"name\"))",
     )?);
@@ -141,7 +141,7 @@ fn reply_or_template(chat: &mut Chat, value: Dynamic, fallback: Dynamic) -> Fall
 /// chat.send(template("viewing_reminder", ["Ada"]));
 /// ```
 fn send(chat: &mut Chat, value: Dynamic) -> Fallible<()> {
-    let template = content::template_content(
+    let template = template::template_content(
         value,
         "chat.send(template(\"name\")), or chat.reply(…) for free text",
     )?;

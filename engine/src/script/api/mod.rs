@@ -4,6 +4,11 @@
 //! To add a function: write it in the file of its noun, register it there, and add its line to that
 //! file's `USAGE`, from which errors tell how it is called.
 
+#![expect(
+    clippy::needless_pass_by_value,
+    reason = "Rhai hands arguments over by value"
+)]
+
 pub(super) mod chat;
 mod contact;
 mod content;
@@ -11,6 +16,7 @@ pub(super) mod location;
 pub(super) mod message;
 pub(super) mod status;
 mod store;
+mod template;
 mod text;
 pub(super) mod time;
 mod world;
@@ -31,13 +37,14 @@ pub(super) type Fallible<T> = Result<T, Box<EvalAltResult>>;
 /// How functions are called, by name.
 type Usage = &'static [(&'static str, &'static str)];
 
-const USAGES: [Usage; 9] = [
+const USAGES: [Usage; 10] = [
     chat::USAGE,
     contact::USAGE,
     content::USAGE,
     location::USAGE,
     message::USAGE,
     store::USAGE,
+    template::USAGE,
     text::USAGE,
     time::USAGE,
     world::USAGE,
@@ -52,6 +59,7 @@ pub(super) fn register(engine: &mut Engine) {
     message::register(engine);
     status::register(engine);
     store::register(engine);
+    template::register(engine);
     text::register(engine);
     time::register(engine);
     world::register(engine);
