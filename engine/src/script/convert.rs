@@ -92,6 +92,11 @@ fn is_tagged(map: &Map<String, Value>) -> bool {
             .any(|tag| map.contains_key(*tag))
 }
 
+/// How many bytes something has as JSON.
+pub(super) fn size(value: &impl serde::Serialize) -> usize {
+    serde_json::to_vec(value).map_or(0, |bytes| bytes.len())
+}
+
 /// A value for a script.
 pub(super) fn from_json(value: &Value, zone: Tz) -> Dynamic {
     match value {

@@ -261,10 +261,7 @@ fn timer(
     args: Option<&Map>,
 ) -> Fallible<()> {
     let args = args.map(convert::map_to_json).transpose().or_else(fail)?;
-    let size = args
-        .as_ref()
-        .and_then(|args| serde_json::to_vec(args).ok())
-        .map_or(0, |bytes| bytes.len());
+    let size = args.as_ref().map_or(0, convert::size);
     if size > limits::ARGS_BYTES {
         return fail(format!(
             "what is passed on has {size} bytes, {} at most; keep more in chat.state",
