@@ -206,7 +206,7 @@ fn syntax(kind: &ParseErrorType, known: &[String]) -> String {
             format!("{token} is missing {}", what.trim_end_matches('.'))
         }
         P::UnexpectedEOF => "the script ends too early; is a } missing?".into(),
-        P::ExprTooDeep => "this is nested too deeply; use variables for the parts".into(),
+        P::ExprTooDeep => "this is nested too deeply; use variables for the parts, or switch instead of many else if".into(),
         P::FnDuplicatedDefinition(name, _) => {
             format!("there are two functions {name}; a name belongs to one function")
         }

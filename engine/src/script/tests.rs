@@ -232,3 +232,53 @@ fn hostile_scripts_end_in_an_error_quickly_on_a_small_stack() {
         ));
     }
 }
+
+#[test]
+fn sources_built_to_break_the_parser_are_refused_or_harmless() {
+    let many = |part: &str, count: usize| part.repeat(count);
+    let bodies = [
+        many("(", 30_000),
+        many("[", 30_000),
+        many("-", 30_000),
+        many("!", 30_000),
+        many("#{a:", 15_000),
+        many("`${", 20_000),
+        many("{", 30_000),
+        many("|x|", 15_000),
+        format!("let x = 1; x{};", many(".y", 30_000)),
+        format!("let x = [1]; x{};", many("[0]", 20_000)),
+        format!("let x = 1{};", many("+1", 30_000)),
+        format!("let x = 1{};", many("**1", 20_000)),
+        format!("let x = 1{};", many("??1", 20_000)),
+        format!("let x = true{};", many("&&true", 10_000)),
+        format!("let x = 1; x{};", many(".f()", 15_000)),
+        format!("if false {{}} {}", many("else if false {} ", 3_500)),
+        format!("switch 1 {{ {} }}", many("1=>1,", 12_000)),
+        format!(
+            "switch 1 {{ {} }}",
+            (0..999).map(|i| format!("{i}=>1,")).collect::<String>()
+        ),
+        many("let a = 1;", 6_000),
+        many("/*", 30_000),
+        many("\"\\", 30_000),
+        many("try{", 15_000),
+        many("while true {", 5_000),
+    ];
+    for body in bodies {
+        let shown: String = body.chars().take(40).collect();
+        let source = format!("fn on_message(chat, message) {{ {body} }}");
+        let run = move || {
+            let started = Instant::now();
+            let mut world = World::new();
+            let compiled = world.host.compile(&source);
+            if let Ok(script) = &compiled {
+                world.play(script, "message x");
+            }
+            (compiled.err(), started.elapsed())
+        };
+        let thread = std::thread::Builder::new().stack_size(2 * 1024 * 1024);
+        let (refused, took) = thread.spawn(run).expect("a thread").join().expect(&shown);
+        println_in_tests(&format!("{took:?} {shown} {refused:?}"));
+        assert!(took < Duration::from_secs(5), "{shown}: {took:?}");
+    }
+}
