@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use rhai::{Array, Dynamic, Engine, Map};
+use rhai::{Array, Dynamic, Engine, Map, NativeCallContext};
 
 use super::contact::ContactView;
 use super::location::LocationView;
@@ -88,9 +88,11 @@ pub(super) fn register(engine: &mut Engine) {
         .register_indexer_get(|_: &mut Chat, name: &str| {
             no_property::<Dynamic>("chat", name, &PROPERTIES)
         })
-        .register_indexer_set(|_: &mut Chat, name: &str, value: Dynamic| {
-            no_setter("chat", name, &value)
-        })
+        .register_indexer_set(
+            |context: NativeCallContext<'_>, own: &mut Chat, name: &str, value: Dynamic| {
+                no_setter(&context, "chat", Dynamic::from(own.clone()), name, &value)
+            },
+        )
         .register_get("is_open", |window: &mut WindowView| -> Fallible<bool> {
             Ok(window.0.chat()?.window.is_open(window.0.now))
         })
@@ -101,9 +103,17 @@ pub(super) fn register(engine: &mut Engine) {
         .register_indexer_get(|_: &mut WindowView, name: &str| {
             no_property::<Dynamic>("chat.window", name, &WINDOW)
         })
-        .register_indexer_set(|_: &mut WindowView, name: &str, value: Dynamic| {
-            no_setter("chat.window", name, &value)
-        });
+        .register_indexer_set(
+            |context: NativeCallContext<'_>, own: &mut WindowView, name: &str, value: Dynamic| {
+                no_setter(
+                    &context,
+                    "chat.window",
+                    Dynamic::from(own.clone()),
+                    name,
+                    &value,
+                )
+            },
+        );
 }
 
 /// Answers with a text or other content, inside the service window only.

@@ -157,9 +157,16 @@ fn no_property<T>(of: &str, name: &str, known: &[&str]) -> Fallible<T> {
     }
 }
 
-/// Refuses to set a property. After `a.b.c = 1` Rhai also sets `a.b` to what it read there; a value
-/// that stands for something of the engine has already noted the change, so that this is no news.
-fn no_setter(of: &str, name: &str, value: &Dynamic) -> Fallible<()> {
+/// Refuses to set a property. Rhai also sets one after `a.b.c = 1` and after `a.b.split(" ")`, to
+/// what it read there; where that is still the same, or stands for something that has already noted
+/// the change, it is no news.
+fn no_setter(
+    context: &NativeCallContext<'_>,
+    of: &str,
+    object: Dynamic,
+    name: &str,
+    value: &Dynamic,
+) -> Fallible<()> {
     let is_handle = value.is::<contact::ContactView>()
         || value.is::<store::Bag>()
         || value.is::<chat::WindowView>()
@@ -167,10 +174,19 @@ fn no_setter(of: &str, name: &str, value: &Dynamic) -> Fallible<()> {
     if is_handle {
         return Ok(());
     }
+    let own: Fallible<Dynamic> = context.call_native_fn(format!("get${name}"), (object,));
+    if let (Ok(own), Ok(value)) = (own, convert::to_json(value))
+        && convert::to_json(&own) == Ok(value)
+    {
+        return Ok(());
+    }
     match (of, name) {
         ("chat", "held") => fail("write chat.hold(\"12h\") or chat.release()"),
         ("contact", "opted_out") => fail("write contact.opt_out() or contact.opt_in()"),
         ("contact", "tags") => fail("write contact.tag(\"…\") or contact.untag(\"…\")"),
+        ("message", _) => fail(format!(
+            "message.{name} cannot be changed; write let {name} = message.{name}; and change that"
+        )),
         ("chat" | "contact", _) => fail(format!(
             "{of}.{name} cannot be changed; to remember something write chat.state.{name} = …, or chat.contact.attributes.{name} = … for all rules"
         )),

@@ -76,9 +76,11 @@ pub(super) fn register(engine: &mut Engine) {
         .register_indexer_get(|_: &mut Time, name: &str| {
             no_property::<Dynamic>("a time", name, &PROPERTIES)
         })
-        .register_indexer_set(|_: &mut Time, name: &str, value: Dynamic| {
-            no_setter("a time", name, &value)
-        })
+        .register_indexer_set(
+            |context: NativeCallContext<'_>, own: &mut Time, name: &str, value: Dynamic| {
+                no_setter(&context, "a time", Dynamic::from(own.clone()), name, &value)
+            },
+        )
         .register_get("days", |length: &mut Length| {
             length.0.ms() / Span::days(1).ms()
         })
