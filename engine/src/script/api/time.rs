@@ -78,7 +78,7 @@ pub(super) fn register(engine: &mut Engine) {
         })
         .register_indexer_set(
             |context: NativeCallContext<'_>, own: &mut Time, name: &str, value: Dynamic| {
-                no_setter(&context, "a time", Dynamic::from(own.clone()), name, &value)
+                no_setter(&context, "a time", Dynamic::from(*own), name, &value)
             },
         )
         .register_get("days", |length: &mut Length| {
