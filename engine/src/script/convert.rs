@@ -92,6 +92,11 @@ fn is_tagged(map: &Map<String, Value>) -> bool {
             .any(|tag| map.contains_key(*tag))
 }
 
+/// How many bytes something has as JSON.
+pub(super) fn size(value: &impl serde::Serialize) -> usize {
+    serde_json::to_vec(value).map_or(0, |bytes| bytes.len())
+}
+
 /// A value for a script.
 pub(super) fn from_json(value: &Value, zone: Tz) -> Dynamic {
     match value {
@@ -219,6 +224,7 @@ pub(super) fn name_of_type(name: &str) -> &str {
         "map" => "a map",
         "Fn" => "a function",
         "range" | "range=" => "a range",
+        other if other.contains("Range") => "a range",
         other => match other.rsplit("::").next().unwrap_or(other) {
             "Time" | "time" => "a time",
             "Length" | "duration" => "a duration",
@@ -251,6 +257,9 @@ pub(super) fn to_text(value: &Dynamic) -> Result<String, String> {
     if let Some(length) = value.read_lock::<Length>() {
         return Ok(length.0.to_string());
     }
+    if value.is_unit() {
+        return Err("there is no value, (); write for example (chat.state.x ?? \"none\")".into());
+    }
     if value.is::<Time>() {
         return Err("a time needs a format, for example time.format(\"%A %H:%M\")".into());
     }
@@ -259,12 +268,32 @@ pub(super) fn to_text(value: &Dynamic) -> Result<String, String> {
 
 /// A value as a line of a trace shows it; never fails.
 pub(super) fn show(value: &Dynamic) -> String {
-    if let Some(time) = value.read_lock::<Time>() {
-        return time.to_string();
+    match value.as_immutable_string_ref() {
+        Ok(text) => text.as_str().to_owned(),
+        Err(_) => show_at(value, 0),
     }
-    to_text(value).unwrap_or_else(|_| match to_json(value) {
-        Ok(Value::Null) => "()".into(),
-        Ok(json) => json.to_string(),
-        Err(_) => describe(value),
-    })
+}
+
+fn show_at(value: &Dynamic, depth: usize) -> String {
+    if depth > VALUE_DEPTH {
+        return "…".into();
+    }
+    if let Some(time) = value.read_lock::<Time>() {
+        time.to_string()
+    } else if let Ok(text) = value.as_immutable_string_ref() {
+        Value::from(text.as_str()).to_string()
+    } else if let Ok(items) = value.as_array_ref() {
+        let items: Vec<_> = items.iter().map(|item| show_at(item, depth + 1)).collect();
+        format!("[{}]", items.join(", "))
+    } else if let Ok(entries) = value.as_map_ref() {
+        let entries = entries.iter();
+        let entries: Vec<_> = entries
+            .map(|(name, item)| format!("{name}: {}", show_at(item, depth + 1)))
+            .collect();
+        format!("#{{{}}}", entries.join(", "))
+    } else if value.is_unit() {
+        "()".into()
+    } else {
+        to_text(value).unwrap_or_else(|_| describe(value))
+    }
 }

@@ -38,6 +38,9 @@ pub(super) fn place(position: Position) -> (u32, u32) {
     (number(position.line()), number(position.position()))
 }
 
+/// Said when a script has taken more than `limits::OPERATIONS`.
+pub(super) const TOO_LONG: &str = "the script takes too long: it was stopped after 50,000 steps; look for a loop that does not end";
+
 fn message(error: &EvalAltResult) -> String {
     use EvalAltResult as E;
     match error {
@@ -49,9 +52,7 @@ fn message(error: &EvalAltResult) -> String {
         E::ErrorIndexingType(text, _) if text.contains("()") => {
             "there is no value here, so nothing in it can be looked up; give it one first, for example chat.state.list = [], or write (… ?? [])".into()
         }
-        E::ErrorTooManyOperations(_) => {
-            "the script takes too long: it was stopped after 50,000 steps; look for a loop that does not end".into()
-        }
+        E::ErrorTooManyOperations(_) => TOO_LONG.into(),
         E::ErrorStackOverflow(_) => {
             "functions call each other too deeply; look for a function that calls itself without end".into()
         }
@@ -108,11 +109,12 @@ const OPERATORS: [&str; 18] = [
 fn unknown_function(signature: &str) -> String {
     let (name, types) = signature.split_once(" (").unwrap_or((signature, ""));
     let types: Vec<&str> = types
-        .trim_end_matches(')')
+        .strip_suffix(')')
+        .unwrap_or(types)
         .split(", ")
         .filter(|name| !name.is_empty())
         .collect();
-    let has_unit = signature.contains("()") && (types.iter().any(|name| name.contains("(")));
+    let has_unit = types.contains(&"()");
     if OPERATORS.contains(&name) {
         return operator(name, &types, has_unit);
     }
@@ -133,10 +135,13 @@ fn unknown_function(signature: &str) -> String {
             )
         };
     }
-    if has_unit && types.len() == 1 {
-        return format!("there is no value here on which {name} could be called");
+    if types.first() == Some(&"()") {
+        return format!(
+            "there is no value here on which {name} could be called; set it first, for example chat.state.list = chat.state.list ?? []"
+        );
     }
     match nearest(name, api::names()) {
+        Some(near) if near == name => format!("{name} does not go with {}", given()),
         Some(near) => format!("there is no function {name}; did you mean {near}?"),
         None if types.is_empty() => format!("there is no function {name}()"),
         None => format!("there is no function {name} for {}", given()),
@@ -184,10 +189,10 @@ pub(super) fn unknown_variable(name: &str, known: &[String]) -> String {
 fn unknown_property(text: &str) -> String {
     let quoted: Vec<&str> = text.split('\'').skip(1).step_by(2).collect();
     match quoted[..] {
-        [property, "()"] => format!(
+        [property, "()", ..] => format!(
             "there is no value here, so it has no {property}; set the outer one first, for example chat.state.a = #{{ {property}: 1 }}, or look with ?.{property}"
         ),
-        [property, of] => format!("{} has no {property}", name_of_type(of)),
+        [property, of, ..] => format!("{} has no {property}", name_of_type(of)),
         _ => text.to_owned(),
     }
 }
@@ -201,7 +206,7 @@ fn syntax(kind: &ParseErrorType, known: &[String]) -> String {
             format!("{token} is missing {}", what.trim_end_matches('.'))
         }
         P::UnexpectedEOF => "the script ends too early; is a } missing?".into(),
-        P::ExprTooDeep => "this is nested too deeply; use variables for the parts".into(),
+        P::ExprTooDeep => "this is nested too deeply; use variables for the parts, or switch instead of many else if".into(),
         P::FnDuplicatedDefinition(name, _) => {
             format!("there are two functions {name}; a name belongs to one function")
         }
@@ -243,7 +248,7 @@ pub(super) fn nearest<'a>(
     name: &str,
     candidates: impl IntoIterator<Item = &'a str>,
 ) -> Option<&'a str> {
-    let allowed = (name.chars().count() / 3).clamp(1, 3);
+    let allowed = ((name.chars().count() + 1) / 3).clamp(1, 3);
     candidates
         .into_iter()
         .map(|candidate| (distance(name, candidate), candidate))

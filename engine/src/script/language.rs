@@ -11,10 +11,11 @@ use rhai::packages::{
     BasicMathPackage, BasicStringPackage, LanguageCorePackage, LogicPackage, MoreStringPackage,
     Package,
 };
-use rhai::{Dynamic, Engine, EvalAltResult, EvalContext, OptimizationLevel, Position};
+use rhai::{Dynamic, Engine, EvalContext, OptimizationLevel};
 
+use super::api::Fallible;
 use super::run::Tag;
-use super::{HostFunction, api, convert, limits};
+use super::{HostFunction, api, convert, explain, limits};
 
 /// Words that would reach outside the script or build values that contain themselves.
 const DISABLED: [&str; 8] = [
@@ -31,6 +32,8 @@ const DISABLED: [&str; 8] = [
 thread_local! {
     /// When the run on this thread is given up. Rhai's progress hook is given nothing but a number.
     static DEADLINE: Cell<Option<Instant>> = const { Cell::new(None) };
+    /// How many operations the run on this thread has taken so far.
+    static OPERATIONS: Cell<u64> = const { Cell::new(0) };
 }
 
 /// Builds the language with the functions of the embedding program.
@@ -65,6 +68,7 @@ pub(super) fn build(functions: &[(String, usize, Arc<HostFunction>)]) -> Engine 
 /// Runs `work` with the clock ticking; `work` is stopped soon after the deadline.
 pub(super) fn with_deadline<T>(work: impl FnOnce() -> T) -> T {
     DEADLINE.set(Some(Instant::now() + limits::DEADLINE));
+    OPERATIONS.set(0);
     let result = work();
     DEADLINE.set(None);
     result
@@ -76,6 +80,7 @@ pub(super) fn with_deadline<T>(work: impl FnOnce() -> T) -> T {
 )]
 fn guard(engine: &mut Engine) {
     engine.on_progress(|operations| {
+        OPERATIONS.set(operations);
         if !operations.is_multiple_of(limits::DEADLINE_EVERY) {
             return None;
         }
@@ -90,6 +95,9 @@ fn guard(engine: &mut Engine) {
 }
 
 fn look_up(name: &str, context: &EvalContext<'_, '_, '_, '_, '_, '_>) -> Fallible<Option<Dynamic>> {
+    if OPERATIONS.get() > limits::OPERATIONS {
+        return api::fail(explain::TOO_LONG);
+    }
     let Some(value) = context.scope().get(name) else {
         let tag = context.tag().read_lock::<Tag>();
         return Ok(tag.and_then(|tag| tag.constant(name)));
@@ -101,18 +109,12 @@ fn look_up(name: &str, context: &EvalContext<'_, '_, '_, '_, '_, '_>) -> Fallibl
             "a function written inside another cannot use {name} from outside; write a for loop instead"
         ));
     }
-    if value.is_array() || value.is_map() {
-        convert::check_size(value).map_err(|reason| {
-            Box::new(EvalAltResult::ErrorTerminated(
-                format!("{name} is too large: {reason}").into(),
-                Position::NONE,
-            ))
-        })?;
+    if value.is_array() || value.is_map() || value.is_string() {
+        convert::check_size(value)
+            .or_else(|reason| api::fail(format!("{name} is too large: {reason}")))?;
     }
     Ok(None)
 }
-
-type Fallible<T> = Result<T, Box<EvalAltResult>>;
 
 fn add_host_function(engine: &mut Engine, name: &str, arity: usize, function: &Arc<HostFunction>) {
     let function = Arc::clone(function);

@@ -7,6 +7,7 @@ mod convert;
 mod explain;
 mod language;
 mod limits;
+mod outline;
 mod run;
 mod scan;
 #[cfg(test)]
@@ -130,7 +131,7 @@ impl Script {
 
     /// The functions that events, timers and schedules can call, in the order written.
     pub fn handlers(&self) -> impl Iterator<Item = &str> {
-        let callable = |function: &&compile::Function| (1..=2).contains(&function.parameters.len());
+        let callable = |function: &&outline::Function| (1..=2).contains(&function.parameters.len());
         let functions = self.0.functions.iter().filter(callable);
         functions.map(|function| function.name.as_str())
     }

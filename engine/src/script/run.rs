@@ -87,6 +87,8 @@ pub(super) struct Recorded {
     pub(super) attributes: RhaiMap,
     pub(super) state: RhaiMap,
     pub(super) state_touched: bool,
+    /// How large the state is as JSON, once it has been changed.
+    state_bytes: Option<usize>,
     pub(super) hold: Option<Hold>,
     pub(super) stopped: bool,
     pub(super) random: u64,
@@ -112,6 +114,7 @@ impl Run {
             contact,
             state: convert::map_from_json(call.state, zone),
             state_touched: false,
+            state_bytes: None,
             hold: conversation.as_ref().and_then(|chat| chat.held(call.now)),
             stopped: false,
             random: call.seed,
@@ -165,6 +168,24 @@ impl Run {
         self.conversation
             .as_ref()
             .map_or_else(|| fail("there is no chat in a schedule's handler"), Ok)
+    }
+
+    /// Refuses to let the state grow beyond its limit, at the line where it would.
+    pub(super) fn resize_state(&self, before: usize, after: usize) -> Fallible<()> {
+        let mut recorded = self.recorded();
+        let now = match recorded.state_bytes {
+            Some(bytes) => bytes,
+            None => convert::size(&convert::map_to_json(&recorded.state).unwrap_or_default()),
+        };
+        let bytes = (now + after).saturating_sub(before);
+        if bytes > limits::STATE_BYTES && after > before {
+            return fail(format!(
+                "chat.state would become too large: {} bytes of JSON at most; remove what is no longer needed",
+                limits::STATE_BYTES
+            ));
+        }
+        recorded.state_bytes = Some(bytes);
+        Ok(())
     }
 
     /// Refuses the name of a function that the script does not have.
@@ -276,11 +297,23 @@ pub(super) fn run(host: &ScriptHost, call: &Call<'_>) -> RunOutput {
             trace,
         },
         Err(failure) => RunOutput {
-            result: Err(failure),
+            result: Err(located(failure, &run, call.handler)),
             state: None,
             stopped: false,
             trace,
         },
+    }
+}
+
+/// Some errors have no place of their own, an empty loop for one; the handler then is the place.
+fn located(failure: Failure, run: &Run, handler: &str) -> Failure {
+    match run.compiled.function(handler) {
+        Some(function) if failure.line == 0 => Failure {
+            line: function.line,
+            column: function.column,
+            ..failure
+        },
+        _ => failure,
     }
 }
 
@@ -343,10 +376,10 @@ fn finish(run: &Run, before: &Map<String, Value>) -> Result<Finished, Failure> {
     if state == *before {
         return Ok((effects, None));
     }
-    let size = serde_json::to_vec(&state).map_or(0, |bytes| bytes.len());
+    let size = convert::size(&state);
     if size > limits::STATE_BYTES {
         return Err(refused(format!(
-            "chat.state is too large: {size} bytes, {} at most; remove what is no longer needed",
+            "chat.state is too large: {size} bytes of JSON, {} at most; remove what is no longer needed",
             limits::STATE_BYTES
         )));
     }

@@ -1,197 +1,16 @@
 //! Scripts as tenants write them, and as attackers do. Each `cases/*.rhai` names its events in
 //! comments `//> …` and has what comes of them beside it; `UPDATE=1` rewrites that.
 
+mod world;
+
 use std::fmt::Write as _;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use serde_json::{Map, Value, json};
+use serde_json::Value;
 
-use super::{Call, Input, RunOutput, Script, ScriptHost};
-use crate::domain::channel::{Channel, ChannelSettings};
-use crate::domain::contact::{Address, Contact, Phone};
-use crate::domain::conversation::Conversation;
-use crate::domain::ids::{ChannelId, ContactId, ConversationId, LocationId};
-use crate::domain::inbound::{Failure, Stage, Status};
-use crate::domain::location::{Location, LocationSettings};
-use crate::domain::message::{Body, Choice, Message};
-use crate::domain::snapshot::{Line, Snapshot};
-use crate::domain::time::{Span, Timestamp};
-use crate::domain::window::Window;
-
-/// Wednesday, 25 November 2026, 10:30 in Berlin.
-const NOW: Timestamp = Timestamp::from_seconds(1_795_599_000);
-
-struct World {
-    host: ScriptHost,
-    snapshot: Snapshot,
-    state: Map<String, Value>,
-}
-
-impl World {
-    fn new() -> Self {
-        let phone = Phone::parse("+4930901820").expect("a number");
-        let location_id = LocationId::derive(&[b"location"]);
-        let channel_id = ChannelId::derive(&[b"channel"]);
-        let contact_id = ContactId::derive(&[b"contact"]);
-        let mut settings = LocationSettings::default();
-        settings.vars.insert("phone".into(), json!("+49 30 1"));
-        let snapshot = Snapshot {
-            location: Location {
-                id: location_id,
-                name: "Harbour Homes".into(),
-                time_zone: chrono_tz::Europe::Berlin,
-                settings,
-            },
-            channel: Channel {
-                location_id,
-                id: channel_id,
-                provider: "simulator".into(),
-                account: "a".into(),
-                key: "k".into(),
-                phone: phone.clone(),
-                name: "Main".into(),
-                settings: ChannelSettings::default(),
-                enabled: true,
-            },
-            contact: Contact {
-                location_id,
-                id: contact_id,
-                name: "Ada".into(),
-                phone: Some(phone.clone()),
-                language: "en".into(),
-                tags: vec!["old".into()],
-                attributes: Map::from_iter([("budget".to_owned(), json!(7))]),
-                opted_out: false,
-            },
-            conversation: Conversation {
-                location_id,
-                id: ConversationId::derive(&[b"conversation"]),
-                channel_id,
-                contact_id,
-                address: Address::Phone(phone),
-                hold: None,
-                window: Window {
-                    until: Some(NOW + Span::hours(2)),
-                },
-                last_inbound_at: Some(NOW),
-                last_person_at: None,
-            },
-            history: vec![
-                line("customer", "Hello", NOW - Span::hours(1)),
-                line("rule", "Hi!", NOW),
-            ],
-        };
-        Self {
-            host: ScriptHost::builder()
-                .function("vat", 1, |args| {
-                    let net = args[0].as_f64().ok_or("vat needs a number")?;
-                    Ok(json!(net * 0.19))
-                })
-                .build(),
-            snapshot,
-            state: Map::new(),
-        }
-    }
-
-    fn call(&self, script: &Script, handler: &str, input: Input<'_>) -> RunOutput {
-        self.host.run(&Call {
-            script,
-            handler,
-            input,
-            snapshot: (!matches!(input, Input::Tick)).then_some(&self.snapshot),
-            location: &self.snapshot.location,
-            state: &self.state,
-            now: NOW,
-            seed: 7,
-        })
-    }
-
-    /// Plays one event, as a case writes it.
-    fn play(&mut self, script: &Script, event: &str) -> RunOutput {
-        let (kind, rest) = event.split_once(' ').unwrap_or((event, ""));
-        let message = |body| Message {
-            provider_id: "wamid.1".into(),
-            body,
-            reply_to: None,
-            forwarded: false,
-            referral: None,
-        };
-        let text = message(Body::Text { text: rest.into() });
-        let output = match kind {
-            "message" => self.call(
-                script,
-                "on_message",
-                Input::Message {
-                    message: &text,
-                    at: NOW,
-                },
-            ),
-            "echo" => self.call(
-                script,
-                "on_echo",
-                Input::Echo {
-                    message: &text,
-                    at: NOW,
-                },
-            ),
-            "tap" => {
-                let tapped = message(Body::Button(Choice {
-                    id: rest.into(),
-                    title: rest.into(),
-                    description: None,
-                }));
-                self.call(
-                    script,
-                    "on_message",
-                    Input::Message {
-                        message: &tapped,
-                        at: NOW,
-                    },
-                )
-            }
-            "failed" => {
-                let status = Status {
-                    provider_id: "wamid.2".into(),
-                    stage: Stage::Failed,
-                    delivery_id: None,
-                    peer: crate::domain::contact::Peer::default(),
-                    failure: Some(Failure {
-                        kind: rest.into(),
-                        provider_code: 131_047,
-                        detail: "Re-engagement message".into(),
-                    }),
-                    pricing: None,
-                };
-                self.call(script, "on_status", Input::Status(&status))
-            }
-            "timer" => {
-                let (handler, args) = rest.split_once(' ').unwrap_or((rest, ""));
-                let args: Option<Map<String, Value>> = serde_json::from_str(args).ok();
-                let input = Input::Timer {
-                    args: args.as_ref(),
-                    due_at: NOW,
-                };
-                self.call(script, handler, input)
-            }
-            "tick" => self.call(script, rest, Input::Tick),
-            other => panic!("no such event: {other}"),
-        };
-        if let Some(state) = &output.state {
-            self.state.clone_from(state);
-        }
-        output
-    }
-}
-
-fn line(by: &str, text: &str, at: Timestamp) -> Line {
-    Line {
-        by: by.into(),
-        kind: "text".into(),
-        text: text.into(),
-        at,
-    }
-}
+use self::world::World;
+use super::{RunOutput, Script, ScriptHost};
 
 fn compile(source: &str) -> Script {
     let compiled = ScriptHost::new().compile(source);
@@ -411,5 +230,55 @@ fn hostile_scripts_end_in_an_error_quickly_on_a_small_stack() {
             "{body}\n    {}:{}: {}",
             failure.line, failure.column, failure.message
         ));
+    }
+}
+
+#[test]
+fn sources_built_to_break_the_parser_are_refused_or_harmless() {
+    let many = |part: &str, count: usize| part.repeat(count);
+    let bodies = [
+        many("(", 30_000),
+        many("[", 30_000),
+        many("-", 30_000),
+        many("!", 30_000),
+        many("#{a:", 15_000),
+        many("`${", 20_000),
+        many("{", 30_000),
+        many("|x|", 15_000),
+        format!("let x = 1; x{};", many(".y", 30_000)),
+        format!("let x = [1]; x{};", many("[0]", 20_000)),
+        format!("let x = 1{};", many("+1", 30_000)),
+        format!("let x = 1{};", many("**1", 20_000)),
+        format!("let x = 1{};", many("??1", 20_000)),
+        format!("let x = true{};", many("&&true", 10_000)),
+        format!("let x = 1; x{};", many(".f()", 15_000)),
+        format!("if false {{}} {}", many("else if false {} ", 3_500)),
+        format!("switch 1 {{ {} }}", many("1=>1,", 12_000)),
+        format!(
+            "switch 1 {{ {} }}",
+            (0..999).map(|i| format!("{i}=>1,")).collect::<String>()
+        ),
+        many("let a = 1;", 6_000),
+        many("/*", 30_000),
+        many("\"\\", 30_000),
+        many("try{", 15_000),
+        many("while true {", 5_000),
+    ];
+    for body in bodies {
+        let shown: String = body.chars().take(40).collect();
+        let source = format!("fn on_message(chat, message) {{ {body} }}");
+        let run = move || {
+            let started = Instant::now();
+            let mut world = World::new();
+            let compiled = world.host.compile(&source);
+            if let Ok(script) = &compiled {
+                world.play(script, "message x");
+            }
+            (compiled.err(), started.elapsed())
+        };
+        let thread = std::thread::Builder::new().stack_size(2 * 1024 * 1024);
+        let (refused, took) = thread.spawn(run).expect("a thread").join().expect(&shown);
+        println_in_tests(&format!("{took:?} {shown} {refused:?}"));
+        assert!(took < Duration::from_secs(5), "{shown}: {took:?}");
     }
 }

@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use rhai::{Array, Dynamic, Engine, Map};
+use rhai::{Array, Dynamic, Engine, Map, NativeCallContext};
 
 use super::contact::ContactView;
 use super::location::LocationView;
 use super::store::Bag;
 use super::time::{Length, Time};
-use super::{Fallible, Usage, content, fail, no_property, no_setter, span};
+use super::{Fallible, Usage, content, fail, no_property, no_setter, span, template};
 use crate::domain::conversation::{HeldBy, Hold};
 use crate::domain::effect::Effect;
 use crate::domain::time::{Span, Timestamp};
@@ -88,9 +88,11 @@ pub(super) fn register(engine: &mut Engine) {
         .register_indexer_get(|_: &mut Chat, name: &str| {
             no_property::<Dynamic>("chat", name, &PROPERTIES)
         })
-        .register_indexer_set(|_: &mut Chat, name: &str, value: Dynamic| {
-            no_setter("chat", name, &value)
-        })
+        .register_indexer_set(
+            |context: NativeCallContext<'_>, own: &mut Chat, name: &str, value: Dynamic| {
+                no_setter(&context, "chat", Dynamic::from(own.clone()), name, &value)
+            },
+        )
         .register_get("is_open", |window: &mut WindowView| -> Fallible<bool> {
             Ok(window.0.chat()?.window.is_open(window.0.now))
         })
@@ -101,9 +103,17 @@ pub(super) fn register(engine: &mut Engine) {
         .register_indexer_get(|_: &mut WindowView, name: &str| {
             no_property::<Dynamic>("chat.window", name, &WINDOW)
         })
-        .register_indexer_set(|_: &mut WindowView, name: &str, value: Dynamic| {
-            no_setter("chat.window", name, &value)
-        });
+        .register_indexer_set(
+            |context: NativeCallContext<'_>, own: &mut WindowView, name: &str, value: Dynamic| {
+                no_setter(
+                    &context,
+                    "chat.window",
+                    Dynamic::from(own.clone()),
+                    name,
+                    &value,
+                )
+            },
+        );
 }
 
 /// Answers with a text or other content, inside the service window only.
@@ -128,7 +138,7 @@ fn reply(chat: &mut Chat, value: Dynamic) -> Fallible<()> {
 /// ```
 fn reply_or_template(chat: &mut Chat, value: Dynamic, fallback: Dynamic) -> Fallible<()> {
     let content = content::content(value)?;
-    let fallback = Some(content::template_content(
+    let fallback = Some(template::template_content(
         fallback,
         "chat.reply(content, template(\"name\"))",
     )?);
@@ -141,7 +151,7 @@ fn reply_or_template(chat: &mut Chat, value: Dynamic, fallback: Dynamic) -> Fall
 /// chat.send(template("viewing_reminder", ["Ada"]));
 /// ```
 fn send(chat: &mut Chat, value: Dynamic) -> Fallible<()> {
-    let template = content::template_content(
+    let template = template::template_content(
         value,
         "chat.send(template(\"name\")), or chat.reply(…) for free text",
     )?;
@@ -261,10 +271,7 @@ fn timer(
     args: Option<&Map>,
 ) -> Fallible<()> {
     let args = args.map(convert::map_to_json).transpose().or_else(fail)?;
-    let size = args
-        .as_ref()
-        .and_then(|args| serde_json::to_vec(args).ok())
-        .map_or(0, |bytes| bytes.len());
+    let size = args.as_ref().map_or(0, convert::size);
     if size > limits::ARGS_BYTES {
         return fail(format!(
             "what is passed on has {size} bytes, {} at most; keep more in chat.state",

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use rhai::{Array, Dynamic, Engine};
+use rhai::{Array, Dynamic, Engine, NativeCallContext};
 
 use super::store::Bag;
 use super::{Fallible, Usage, fail, no_property, no_setter, text};
@@ -78,9 +78,17 @@ pub(super) fn register(engine: &mut Engine) {
         .register_indexer_get(|_: &mut ContactView, name: &str| {
             no_property::<Dynamic>("contact", name, &PROPERTIES)
         })
-        .register_indexer_set(|_: &mut ContactView, name: &str, value: Dynamic| {
-            no_setter("contact", name, &value)
-        });
+        .register_indexer_set(
+            |context: NativeCallContext<'_>, own: &mut ContactView, name: &str, value: Dynamic| {
+                no_setter(
+                    &context,
+                    "contact",
+                    Dynamic::from(own.clone()),
+                    name,
+                    &value,
+                )
+            },
+        );
 }
 
 impl ContactView {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use rhai::{Dynamic, Engine, Map};
+use rhai::{Dynamic, Engine, Map, NativeCallContext};
 
 use super::{Usage, no_property, no_setter};
 use crate::script::convert;
@@ -26,9 +26,17 @@ pub(super) fn register(engine: &mut Engine) {
         .register_indexer_get(|_: &mut LocationView, name: &str| {
             no_property::<Dynamic>("location", name, &PROPERTIES)
         })
-        .register_indexer_set(|_: &mut LocationView, name: &str, value: Dynamic| {
-            no_setter("location", name, &value)
-        });
+        .register_indexer_set(
+            |context: NativeCallContext<'_>, own: &mut LocationView, name: &str, value: Dynamic| {
+                no_setter(
+                    &context,
+                    "location",
+                    Dynamic::from(own.clone()),
+                    name,
+                    &value,
+                )
+            },
+        );
 }
 
 /// The constants that the location's admin has set; what is not set is `()`.

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, OnceLock};
 
-use rhai::{Array, Dynamic, Engine, Map};
+use rhai::{Array, Dynamic, Engine, Map, NativeCallContext};
 
 use super::text::Words;
 use super::time::Time;
@@ -99,9 +99,17 @@ pub(super) fn register(engine: &mut Engine) {
         .register_indexer_get(|_: &mut MessageView, name: &str| {
             no_property::<Dynamic>("message", name, &PROPERTIES)
         })
-        .register_indexer_set(|_: &mut MessageView, name: &str, value: Dynamic| {
-            no_setter("message", name, &value)
-        });
+        .register_indexer_set(
+            |context: NativeCallContext<'_>, own: &mut MessageView, name: &str, value: Dynamic| {
+                no_setter(
+                    &context,
+                    "message",
+                    Dynamic::from(own.clone()),
+                    name,
+                    &value,
+                )
+            },
+        );
 }
 
 /// Whether the text has a word or phrase, or one of several; whole words, case and accents ignored.

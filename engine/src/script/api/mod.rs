@@ -4,6 +4,11 @@
 //! To add a function: write it in the file of its noun, register it there, and add its line to that
 //! file's `USAGE`, from which errors tell how it is called.
 
+#![expect(
+    clippy::needless_pass_by_value,
+    reason = "Rhai hands arguments over by value"
+)]
+
 pub(super) mod chat;
 mod contact;
 mod content;
@@ -11,6 +16,7 @@ pub(super) mod location;
 pub(super) mod message;
 pub(super) mod status;
 mod store;
+mod template;
 mod text;
 pub(super) mod time;
 mod world;
@@ -31,13 +37,14 @@ pub(super) type Fallible<T> = Result<T, Box<EvalAltResult>>;
 /// How functions are called, by name.
 type Usage = &'static [(&'static str, &'static str)];
 
-const USAGES: [Usage; 9] = [
+const USAGES: [Usage; 10] = [
     chat::USAGE,
     contact::USAGE,
     content::USAGE,
     location::USAGE,
     message::USAGE,
     store::USAGE,
+    template::USAGE,
     text::USAGE,
     time::USAGE,
     world::USAGE,
@@ -52,6 +59,7 @@ pub(super) fn register(engine: &mut Engine) {
     message::register(engine);
     status::register(engine);
     store::register(engine);
+    template::register(engine);
     text::register(engine);
     time::register(engine);
     world::register(engine);
@@ -149,9 +157,16 @@ fn no_property<T>(of: &str, name: &str, known: &[&str]) -> Fallible<T> {
     }
 }
 
-/// Refuses to set a property. After `a.b.c = 1` Rhai also sets `a.b` to what it read there; a value
-/// that stands for something of the engine has already noted the change, so that this is no news.
-fn no_setter(of: &str, name: &str, value: &Dynamic) -> Fallible<()> {
+/// Refuses to set a property. Rhai also sets one after `a.b.c = 1` and after `a.b.split(" ")`, to
+/// what it read there; where that is still the same, or stands for something that has already noted
+/// the change, it is no news.
+fn no_setter(
+    context: &NativeCallContext<'_>,
+    of: &str,
+    object: Dynamic,
+    name: &str,
+    value: &Dynamic,
+) -> Fallible<()> {
     let is_handle = value.is::<contact::ContactView>()
         || value.is::<store::Bag>()
         || value.is::<chat::WindowView>()
@@ -159,10 +174,19 @@ fn no_setter(of: &str, name: &str, value: &Dynamic) -> Fallible<()> {
     if is_handle {
         return Ok(());
     }
+    let own: Fallible<Dynamic> = context.call_native_fn(format!("get${name}"), (object,));
+    if let (Ok(own), Ok(value)) = (own, convert::to_json(value))
+        && convert::to_json(&own) == Ok(value)
+    {
+        return Ok(());
+    }
     match (of, name) {
         ("chat", "held") => fail("write chat.hold(\"12h\") or chat.release()"),
         ("contact", "opted_out") => fail("write contact.opt_out() or contact.opt_in()"),
         ("contact", "tags") => fail("write contact.tag(\"…\") or contact.untag(\"…\")"),
+        ("message", _) => fail(format!(
+            "message.{name} cannot be changed; write let {name} = message.{name}; and change that"
+        )),
         ("chat" | "contact", _) => fail(format!(
             "{of}.{name} cannot be changed; to remember something write chat.state.{name} = …, or chat.contact.attributes.{name} = … for all rules"
         )),

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use rhai::{Dynamic, Engine, Map};
+use rhai::{Dynamic, Engine, Map, NativeCallContext};
 
 use super::{no_property, no_setter};
 use crate::domain::inbound::Status;
@@ -25,9 +25,11 @@ pub(super) fn register(engine: &mut Engine) {
         .register_indexer_get(|_: &mut StatusView, name: &str| {
             no_property::<Dynamic>("status", name, &PROPERTIES)
         })
-        .register_indexer_set(|_: &mut StatusView, name: &str, value: Dynamic| {
-            no_setter("status", name, &value)
-        });
+        .register_indexer_set(
+            |context: NativeCallContext<'_>, own: &mut StatusView, name: &str, value: Dynamic| {
+                no_setter(&context, "status", Dynamic::from(own.clone()), name, &value)
+            },
+        );
 }
 
 /// Why the message failed: a map of `kind`, `code` and `detail`; `()` unless it failed.

@@ -99,7 +99,10 @@ impl Bag {
                 convert::describe(value)
             ));
         };
-        check("chat.state", value)?;
+        let json = check("chat.state", value)?;
+        let before = self.read(|map| convert::map_to_json(map).or_else(fail))?;
+        self.run
+            .resize_state(convert::size(&before), convert::size(&json))?;
         self.change(|own| *own = map.clone());
         Ok(())
     }
@@ -129,22 +132,22 @@ fn get(bag: &mut Bag, name: &str) -> Dynamic {
 /// ```
 fn set(bag: &mut Bag, name: ImmutableString, value: Dynamic) -> Fallible<()> {
     let json = check(&name, &value)?;
-    if bag.kind == Kind::Attributes {
-        if bag.read(|map| {
-            map.get(name.as_str())
-                .map(|own| convert::to_json(own).as_ref() == Ok(&json))
-        }) == Some(true)
-        {
-            return Ok(());
-        }
-        bag.run.want(Effect::SetAttribute {
+    let known = get(bag, &name);
+    let known = convert::to_json(&known).or_else(fail)?;
+    if known == json {
+        return Ok(());
+    }
+    match bag.kind {
+        Kind::Attributes => bag.run.want(Effect::SetAttribute {
             name: name.as_str().to_owned(),
             value: json,
-        })?;
-    } else if bag.len() >= i64::try_from(crate::script::limits::MAP_ENTRIES).unwrap_or(i64::MAX)
-        && !contains(bag, &name)
-    {
-        return fail("chat.state has too many entries; remove what is no longer needed");
+        })?,
+        Kind::State => {
+            // Quotes, colon and comma around a new name.
+            let of_name = if known.is_null() { name.len() + 4 } else { 0 };
+            let after = convert::size(&json) + of_name;
+            bag.run.resize_state(convert::size(&known), after)?;
+        }
     }
     bag.change(|map| {
         if value.is_unit() {

@@ -76,9 +76,11 @@ pub(super) fn register(engine: &mut Engine) {
         .register_indexer_get(|_: &mut Time, name: &str| {
             no_property::<Dynamic>("a time", name, &PROPERTIES)
         })
-        .register_indexer_set(|_: &mut Time, name: &str, value: Dynamic| {
-            no_setter("a time", name, &value)
-        })
+        .register_indexer_set(
+            |context: NativeCallContext<'_>, own: &mut Time, name: &str, value: Dynamic| {
+                no_setter(&context, "a time", Dynamic::from(*own), name, &value)
+            },
+        )
         .register_get("days", |length: &mut Length| {
             length.0.ms() / Span::days(1).ms()
         })
@@ -244,10 +246,19 @@ fn register_comparison(engine: &mut Engine) {
                 .register_fn($sign, |one: Length, text: &str| -> Fallible<bool> {
                     Ok(one.0 $operator span(&text.into(), "chat.window.left < \"1h\"")?)
                 })
+                .register_fn($sign, |_: Time, _: &str| no_comparison())
+                .register_fn($sign, |_: Time, _: Length| no_comparison())
                 .register_fn($sign, |text: &str, other: Length| -> Fallible<bool> {
                     Ok(span(&text.into(), "\"1h\" > chat.window.left")? $operator other.0)
                 });
         )*};
     }
     compare!("==" ==, "!=" !=, "<" <, "<=" <=, ">" >, ">=" >=);
+}
+
+/// Rhai would call any comparison between different types false, without a word.
+fn no_comparison() -> Fallible<bool> {
+    fail(
+        "a time compares with a time only; write for example now() - chat.last_message_at > \"2d\"",
+    )
 }
