@@ -71,6 +71,8 @@ impl MigrationTrait for Migration {
                     .col(big_integer_null("window_until"))
                     .col(big_integer_null("last_inbound_at"))
                     .col(big_integer_null("last_person_at"))
+                    // The number of the last event by which the customer, or a person, said something.
+                    .col(big_integer("last_said_seq"))
                     .col(text_null("held_by"))
                     .col(big_integer_null("held_until"))
                     .primary_key(Index::create().col("location_id").col("conversation_id"))

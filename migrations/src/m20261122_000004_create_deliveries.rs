@@ -80,6 +80,7 @@ impl MigrationTrait for Migration {
                     .col(boolean("if_silent"))
                     .col(text_null("args"))
                     .col(big_integer("set_at"))
+                    .col(big_integer("set_seq"))
                     .primary_key(
                         Index::create()
                             .col("location_id")

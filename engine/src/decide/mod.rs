@@ -281,6 +281,7 @@ impl Deciding<'_> {
                     if_silent: *if_silent,
                     args: args.clone(),
                     set_at: now,
+                    set_seq: self.question.event.seq,
                 }));
             }
             Effect::CancelTimer { handler } => {
@@ -401,6 +402,7 @@ impl Deciding<'_> {
             if_silent: false,
             args: args.clone(),
             set_at: self.question.now,
+            set_seq: self.question.event.seq,
         }));
     }
 
@@ -416,10 +418,6 @@ impl Deciding<'_> {
         let Some(snapshot) = &self.snapshot else {
             return false;
         };
-        let conversation = &snapshot.conversation;
-        [conversation.last_inbound_at, conversation.last_person_at]
-            .into_iter()
-            .flatten()
-            .any(|at| at > *since)
+        snapshot.conversation.last_said_seq > *since
     }
 }

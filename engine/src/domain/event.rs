@@ -66,9 +66,9 @@ pub enum Payload {
         args: Option<Map<String, Value>>,
         /// When it was due.
         due_at: Timestamp,
-        /// Set for `if_silent`: when silence began to count.
+        /// Set for `if_silent`: the number of the event from which silence counts.
         #[serde(default, skip_serializing_if = "Option::is_none")]
-        silent_since: Option<Timestamp>,
+        silent_since: Option<i64>,
     },
     /// A cron line of a rule fell due.
     Tick {

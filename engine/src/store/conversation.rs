@@ -39,12 +39,13 @@ struct Row {
     window_until: Option<i64>,
     last_inbound_at: Option<i64>,
     last_person_at: Option<i64>,
+    last_said_seq: i64,
     held_by: Option<String>,
     held_until: Option<i64>,
 }
 
 const SELECT: &str = "SELECT c.location_id, c.id, c.channel_id, c.contact_id, c.address_kind, c.address_value, \
-     l.window_until, l.last_inbound_at, l.last_person_at, l.held_by, l.held_until \
+     l.window_until, l.last_inbound_at, l.last_person_at, l.last_said_seq, l.held_by, l.held_until \
      FROM rejoinder_conversation c JOIN rejoinder_lane l \
      ON l.location_id = c.location_id AND l.conversation_id = c.id";
 
@@ -77,6 +78,7 @@ impl TryFrom<Row> for Conversation {
             },
             last_inbound_at: row.last_inbound_at.map(Timestamp::from_ms),
             last_person_at: row.last_person_at.map(Timestamp::from_ms),
+            last_said_seq: row.last_said_seq,
         })
     }
 }

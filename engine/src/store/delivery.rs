@@ -2,7 +2,7 @@
 
 use sea_orm::entity::prelude::*;
 use sea_orm::sea_query::OnConflict;
-use sea_orm::{ActiveValue::Set, DatabaseTransaction, QueryOrder, QuerySelect};
+use sea_orm::{ActiveValue::Set, DatabaseTransaction, Order, QueryOrder, QuerySelect};
 
 use super::{Error, LocationStore, Store, read_json, sql, write_json};
 use crate::domain::delivery::{Delivery, DeliveryState, Origin};
@@ -160,7 +160,9 @@ impl LocationStore<'_> {
         }
         let query = query
             .order_by_desc(Column::CreatedAt)
-            .order_by_desc(Column::Position);
+            .order_by_desc(Column::Position)
+            // What replaces a refused delivery has its position, and comes after it.
+            .order_by(Column::FallbackOf.is_null(), Order::Asc);
         let mut rows = query.limit(limit).all(self.reader()).await?;
         rows.reverse();
         rows.into_iter().map(DeliveryRow::try_from).collect()

@@ -81,7 +81,7 @@ async fn fire_timer(
             handler: timer.handler.clone(),
             args: timer.args.clone(),
             due_at: timer.due_at,
-            silent_since: timer.if_silent.then_some(timer.set_at),
+            silent_since: timer.if_silent.then_some(timer.set_seq),
         },
         at: timer.due_at,
         received_at: now,

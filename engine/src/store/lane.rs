@@ -14,11 +14,21 @@ pub(super) async fn create(
     location_id: LocationId,
     id: ConversationId,
 ) -> Result<(), Error> {
-    let text = "INSERT INTO rejoinder_lane (location_id, conversation_id, next_seq) VALUES ($1, $2, 1) \
+    let text = "INSERT INTO rejoinder_lane (location_id, conversation_id, next_seq, last_said_seq) VALUES ($1, $2, 1, 0) \
                 ON CONFLICT (location_id, conversation_id) DO NOTHING";
     tx.execute_raw(sql(tx, text, [location_id.uuid().into(), id.uuid().into()]))
         .await?;
     Ok(())
+}
+
+/// What the customer's message changes about a lane.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Inbound {
+    pub(super) at: Timestamp,
+    /// Whether they said something, rather than reacted or took something back.
+    pub(super) said: bool,
+    /// Until when it keeps the window open, if it opens it.
+    pub(super) window_until: Option<Timestamp>,
 }
 
 /// The customer wrote: the next event gets the next number; the window is raised, never lowered.
@@ -26,20 +36,21 @@ pub(super) async fn note_inbound(
     tx: &DatabaseTransaction,
     location_id: LocationId,
     id: ConversationId,
-    at: Timestamp,
-    window_until: Option<Timestamp>,
+    inbound: Inbound,
 ) -> Result<(), Error> {
     let text = "UPDATE rejoinder_lane SET next_seq = next_seq + 1, \
          last_inbound_at = CASE WHEN last_inbound_at IS NULL OR last_inbound_at < $3 THEN $3 ELSE last_inbound_at END, \
          window_until = CASE WHEN $4 IS NOT NULL AND (window_until IS NULL OR window_until < $4) \
-         THEN $4 ELSE window_until END \
+         THEN $4 ELSE window_until END, \
+         last_said_seq = CASE WHEN $5 THEN next_seq ELSE last_said_seq END \
          WHERE location_id = $1 AND conversation_id = $2";
-    let until = window_until.map(Timestamp::ms);
+    let until = inbound.window_until.map(Timestamp::ms);
     let values = [
         location_id.uuid().into(),
         id.uuid().into(),
-        at.ms().into(),
+        inbound.at.ms().into(),
         until.into(),
+        inbound.said.into(),
     ];
     tx.execute_raw(sql(tx, text, values)).await?;
     Ok(())
@@ -63,9 +74,10 @@ pub(super) async fn note_person(
     location_id: LocationId,
     id: ConversationId,
     at: Timestamp,
+    seq: i64,
     hold: Hold,
 ) -> Result<(), Error> {
-    let text = "UPDATE rejoinder_lane SET last_person_at = $3, held_by = $4, held_until = $5 \
+    let text = "UPDATE rejoinder_lane SET last_person_at = $3, held_by = $4, held_until = $5, last_said_seq = $6 \
                 WHERE location_id = $1 AND conversation_id = $2";
     let values = [
         location_id.uuid().into(),
@@ -73,6 +85,7 @@ pub(super) async fn note_person(
         at.ms().into(),
         hold.by.name().into(),
         hold.until.ms().into(),
+        seq.into(),
     ];
     tx.execute_raw(sql(tx, text, values)).await?;
     Ok(())

@@ -56,7 +56,7 @@ impl Operation for PersonWrites {
             return Ok(None);
         };
         lane::advance(tx, location_id, id).await?;
-        lane::note_person(tx, location_id, id, self.now, self.hold).await?;
+        lane::note_person(tx, location_id, id, self.now, event.seq, self.hold).await?;
         delivery::cancel_automatic(tx, location_id, id, self.now).await?;
         delivery.position = event.seq.saturating_mul(POSITIONS_PER_EVENT);
         delivery::insert(tx, &delivery, self.idempotency_key.as_deref(), None).await?;

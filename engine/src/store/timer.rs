@@ -26,6 +26,7 @@ pub struct Model {
     pub if_silent: bool,
     pub args: Option<String>,
     pub set_at: i64,
+    pub set_seq: i64,
 }
 
 impl ActiveModelBehavior for ActiveModel {}
@@ -49,8 +50,10 @@ pub struct TimerRow {
     pub if_silent: bool,
     /// Passed to the handler.
     pub args: Option<Map<String, Value>>,
-    /// When it was set: from then on silence counts.
+    /// When it was set.
     pub set_at: Timestamp,
+    /// The number of the event in whose run it was set: from then on silence counts.
+    pub set_seq: i64,
 }
 
 impl TryFrom<Model> for TimerRow {
@@ -71,6 +74,7 @@ impl TryFrom<Model> for TimerRow {
                 .map(|text| read_json("timer", text))
                 .transpose()?,
             set_at: Timestamp::from_ms(row.set_at),
+            set_seq: row.set_seq,
         })
     }
 }
@@ -87,7 +91,7 @@ impl Store {
         limit: u64,
     ) -> Result<Vec<TimerRow>, Error> {
         let text = format!(
-            "SELECT t.location_id, t.conversation_id, t.rule_id, t.handler, t.id, t.due_at, t.if_silent, t.args, t.set_at \
+            "SELECT t.location_id, t.conversation_id, t.rule_id, t.handler, t.id, t.due_at, t.if_silent, t.args, t.set_at, t.set_seq \
              {NOT_HELD} WHERE t.due_at <= $1 AND (l.held_until IS NULL OR l.held_until <= $1) \
              ORDER BY t.due_at LIMIT $2"
         );
@@ -128,6 +132,7 @@ pub(super) async fn set(tx: &DatabaseTransaction, timer: &TimerRow) -> Result<()
         if_silent: Set(timer.if_silent),
         args: Set(timer.args.as_ref().map(write_json)),
         set_at: Set(timer.set_at.ms()),
+        set_seq: Set(timer.set_seq),
     };
     let key = [
         Column::LocationId,
@@ -141,6 +146,7 @@ pub(super) async fn set(tx: &DatabaseTransaction, timer: &TimerRow) -> Result<()
         Column::IfSilent,
         Column::Args,
         Column::SetAt,
+        Column::SetSeq,
     ];
     Entity::insert(row)
         .on_conflict(OnConflict::columns(key).update_columns(changed).to_owned())

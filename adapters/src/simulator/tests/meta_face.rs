@@ -1,3 +1,5 @@
+//! The simulator's face of Meta, tried over HTTP as the adapter would.
+
 use rejoinder_engine::adapter::SignalKind;
 use rejoinder_engine::domain::ids::DeliveryId;
 use serde_json::json;

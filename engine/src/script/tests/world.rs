@@ -71,6 +71,7 @@ impl World {
                 },
                 last_inbound_at: Some(NOW),
                 last_person_at: None,
+                last_said_seq: 0,
             },
             history: vec![
                 line("customer", "Hello", NOW - Span::hours(1)),

@@ -168,7 +168,12 @@ impl Recorder<'_> {
             .body
             .opens_window()
             .then(|| Window::until(self.at(), self.received_at));
-        lane::note_inbound(self.tx, location_id, id, self.received_at, until).await?;
+        let inbound = lane::Inbound {
+            at: self.received_at,
+            said: message.body.is_line(),
+            window_until: until,
+        };
+        lane::note_inbound(self.tx, location_id, id, inbound).await?;
         if message.body.is_line() {
             self.line(id, "customer", message, self.at()).await?;
         } else {
@@ -254,7 +259,7 @@ impl Recorder<'_> {
             by: HeldBy::Phone,
             until: self.received_at + self.item.hold,
         };
-        lane::note_person(self.tx, location_id, id, self.received_at, hold).await?;
+        lane::note_person(self.tx, location_id, id, self.received_at, event.seq, hold).await?;
         delivery::cancel_automatic(self.tx, location_id, id, self.received_at).await?;
         if message.body.is_line() {
             self.line(id, "phone", message, self.at()).await?;
