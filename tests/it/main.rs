@@ -4,4 +4,6 @@ mod database;
 mod main_job;
 mod payloads;
 mod tidy;
+mod twilio;
+mod webhooks;
 mod world;
