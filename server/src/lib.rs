@@ -1,1 +1,11 @@
-//! Stub.
+//! The server of Rejoinder: it lets webhooks and API requests in, and answers them.
+//!
+//! A filter picks values out of a request, a handler calls the engine, and `reply` says how the
+//! outcome looks on the wire. What happens to a message is the engine's business alone.
+
+pub mod body;
+pub mod reply;
+pub mod serve;
+mod webhooks;
+
+pub use serve::{ServeError, ServeOptions, Server};
