@@ -116,7 +116,9 @@ impl Engine {
                 "messages on their way did not finish in time; they are in doubt until evidence comes"
             );
         }
-        running.lock = None;
+        if let Some(lock) = running.lock.take() {
+            lock.release().await;
+        }
     }
 
     /// Does everything that can be done at this moment, and nothing that must wait: for tests and

@@ -2,8 +2,7 @@
 
 use std::fs::{File, TryLockError};
 
-use sea_orm::sqlx::pool::PoolConnection;
-use sea_orm::sqlx::{self, Postgres};
+use sea_orm::sqlx::{self, Connection as _, PgConnection};
 use sea_orm::{DatabaseConnection, DbBackend, FromQueryResult, Statement};
 
 use super::{Error, Store};
@@ -11,16 +10,26 @@ use super::{Error, Store};
 /// The number under which PostgreSQL keeps our advisory lock: "rejoindr" as bytes.
 const ADVISORY_LOCK: i64 = i64::from_be_bytes(*b"rejoindr");
 
-/// Held for as long as the process works; given back when dropped.
+/// Held for as long as the process works.
 pub(crate) enum Lock {
     File {
         _file: File,
     },
     Connection {
-        _connection: PoolConnection<Postgres>,
+        connection: Box<PgConnection>,
     },
     /// A database without a file: nobody else can see it.
     None,
+}
+
+impl Lock {
+    /// Gives the database back.
+    pub(crate) async fn release(self) {
+        if let Self::Connection { connection } = self {
+            // The server takes the lock back when the connection ends, in whatever way it ends.
+            let _ = connection.close().await;
+        }
+    }
 }
 
 #[derive(FromQueryResult)]
@@ -40,19 +49,17 @@ impl Store {
 
 async fn lock_postgres(connection: &DatabaseConnection) -> Result<Lock, Error> {
     let unfit = |error: sqlx::Error| Error::Database(error.to_string());
-    let mut connection = connection
-        .get_postgres_connection_pool()
-        .acquire()
-        .await
-        .map_err(unfit)?;
+    // A connection of its own: one that goes back to the pool would keep the lock.
+    let pool = connection.get_postgres_connection_pool();
+    let mut connection = pool.acquire().await.map_err(unfit)?.detach();
     let taken: bool = sqlx::query_scalar("SELECT pg_try_advisory_lock($1)")
         .bind(ADVISORY_LOCK)
-        .fetch_one(&mut *connection)
+        .fetch_one(&mut connection)
         .await
         .map_err(unfit)?;
     if taken {
         Ok(Lock::Connection {
-            _connection: connection,
+            connection: Box::new(connection),
         })
     } else {
         Err(in_use())
