@@ -1,6 +1,7 @@
 //! A webhook comes in, is verified, parsed, and stored once; only then is it acknowledged.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::adapter::{Adapter, Refused, Reply, Route, Webhook};
 use crate::core::Core;
@@ -11,8 +12,12 @@ use crate::domain::inbound::{ChannelKey, Inbound, Item};
 use crate::setup::{ChannelSetup, Channels};
 use crate::store::{self, Record, RecordItem, Stray};
 
-/// Events in memory above which webhooks are refused for now: they come again.
-const MAX_WAITING_EVENTS: usize = 100_000;
+/// Events that wait for their rules above which acknowledgements wait, too: else they outrun the answers.
+const MANY_WAITING: usize = 1_000;
+/// How long an acknowledgement waits at most; then the webhook is refused for now, and comes again.
+const MAX_WAIT: Duration = Duration::from_secs(3);
+/// How often it is looked whether the wait is over.
+const GLANCE: Duration = Duration::from_millis(5);
 
 /// A webhook was not accepted.
 #[derive(Debug, thiserror::Error)]
@@ -55,9 +60,7 @@ pub(crate) async fn accept(
     webhook: &Webhook,
 ) -> Result<Accepted, Error> {
     let adapter = adapter(core, provider)?;
-    if core.inbox.len() > MAX_WAITING_EVENTS {
-        return Err(store::Error::Overloaded.into());
-    }
+    admit(core).await?;
     let channels = core.setup.channels().await?;
     let secrets = candidates(core, adapter, &channels, webhook);
     if secrets.is_empty() {
@@ -81,6 +84,19 @@ pub(crate) async fn accept(
         reply: adapter.reply(),
         counts,
     })
+}
+
+/// Waits until the rules have caught up with what was accepted before.
+async fn admit(core: &Core) -> Result<(), Error> {
+    let mut waited = Duration::ZERO;
+    while core.inbox.len() > MANY_WAITING {
+        if waited >= MAX_WAIT {
+            return Err(store::Error::Overloaded.into());
+        }
+        tokio::time::sleep(GLANCE).await;
+        waited += GLANCE;
+    }
+    Ok(())
 }
 
 /// Stores items anew that were not understood, or had no channel, when they came.
@@ -283,7 +299,6 @@ async fn record(routing: &Routing<'_>, items: Vec<Inbound>) -> Result<Counts, Er
     };
     let recorded = core.store.record(record).await?;
     let counts = (recorded.stored, recorded.duplicates);
-    core.enqueue(recorded.events);
     core.enqueue_fallbacks(recorded.fallbacks);
     for (location_id, conversation_id) in recorded.settled {
         core.outbox.wake((location_id, Some(conversation_id)));

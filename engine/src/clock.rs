@@ -72,6 +72,13 @@ pub struct ShiftedClock {
 }
 
 impl ShiftedClock {
+    /// A clock that shows `start` now.
+    pub fn starting_at(start: Timestamp) -> Self {
+        let shift = ManualClock::default();
+        shift.advance(start.since(SystemClock.now()));
+        Self { shift }
+    }
+
     /// Moves the clock forward.
     pub fn advance(&self, span: Span) {
         self.shift.advance(span);

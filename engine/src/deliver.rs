@@ -149,10 +149,7 @@ async fn depart(
     };
     match core.store.write(intend).await? {
         Intended::Send(delivery) => send(core, delivery, permit).await,
-        Intended::Over(event) => {
-            core.enqueue(event.into_iter().collect());
-            Ok(Next::Done)
-        }
+        Intended::Over(_) => Ok(Next::Done),
     }
 }
 
@@ -202,16 +199,21 @@ impl Way {
         let Some(location) = core.setup.location(delivery.location_id).await? else {
             return Ok(None);
         };
-        let conversation = core
-            .store
-            .of(delivery.location_id)
-            .conversation(delivery.conversation_id)
-            .await?;
-        Ok(conversation.map(|conversation| Self {
+        let address = match &delivery.address {
+            Some(address) => Some(address.clone()),
+            None => {
+                let store = core.store.of(delivery.location_id);
+                store
+                    .conversation(delivery.conversation_id)
+                    .await?
+                    .map(|conversation| conversation.address)
+            }
+        };
+        Ok(address.map(|address| Self {
             adapter,
             channel,
             location,
-            address: conversation.address,
+            address,
         }))
     }
 }
@@ -341,7 +343,6 @@ async fn settle(
         })
         .await?;
     core.enqueue_fallbacks(settled.fallback);
-    core.enqueue(settled.event.into_iter().collect());
     Ok(next.map_or(Next::Done, |at| Next::Again(kept, at)))
 }
 

@@ -66,6 +66,7 @@ mod tests {
             id: DeliveryId::generate(),
             conversation_id: ConversationId::generate(),
             channel_id: ChannelId::generate(),
+            address: None,
             origin: Origin::Person,
             content: Content::Text {
                 text: "hello".into(),

@@ -27,7 +27,7 @@ pub(crate) async fn step(core: &Core) -> Result<usize, store::Error> {
     }
     let count = due.len();
     if count > 0 {
-        core.enqueue(core.store.write(Fire { due, now }).await?);
+        core.store.write(Fire { due, now }).await?;
     }
     Ok(count)
 }

@@ -13,7 +13,7 @@ use crate::domain::ids::{ConversationId, LocationId};
 use crate::domain::snapshot::{Line, Snapshot};
 use crate::domain::time::{Span, Timestamp};
 use crate::setup::LocationSetup;
-use crate::store::{self, Commit, Committed, DeliveryFilter};
+use crate::store::{self, Commit, DeliveryFilter};
 
 /// How long a conversation rests after the database failed it.
 const RETRY_AFTER: Span = Span::seconds(2);
@@ -92,18 +92,15 @@ async fn process(
         let span = tracing::debug_span!("engine.commit", event.id = %event.id);
         core.store.write(commit).instrument(span).await
     };
-    let committed = match committed {
-        Ok(committed) => committed,
+    let deliveries = match committed {
+        Ok(deliveries) => deliveries,
+        Err(store::Error::Stale) => Vec::new(),
         Err(error) => {
             if permit.is_some() {
                 core.outbox.done(key);
             }
             return Err(error);
         }
-    };
-    let deliveries = match committed {
-        Committed::Done(deliveries) => deliveries,
-        Committed::Before => Vec::new(),
     };
     let mut deliveries = deliveries.into_iter().map(Box::new);
     match (permit, deliveries.next()) {
@@ -172,11 +169,8 @@ async fn look(
     let Some(id) = event.conversation_id else {
         return Ok(None);
     };
-    let Some(conversation) = store.conversation(id).await? else {
+    let Some((conversation, contact)) = store.conversation_and_contact(id).await? else {
         return Err(store::Error::corrupt("event", "its conversation is gone"));
-    };
-    let Some(contact) = store.contact(conversation.contact_id).await? else {
-        return Err(store::Error::corrupt("conversation", "its contact is gone"));
     };
     let channels = core.setup.channels().await?;
     let Some(channel) = channels.get(conversation.channel_id) else {

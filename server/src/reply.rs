@@ -105,6 +105,7 @@ impl From<store::Error> for Error {
             | store::Error::Corrupt { .. }
             | store::Error::Sealed(_)
             | store::Error::Unfit(_)
+            | store::Error::Stale
             | store::Error::Closed) => {
                 tracing::error!(%error, "a request could not be done: check the database");
                 Self::Overloaded

@@ -354,6 +354,7 @@ impl Deciding<'_> {
             id: DeliveryId::derive(&[run_id.bytes(), &(ordinal as u64).to_be_bytes()]),
             conversation_id: conversation.id,
             channel_id: conversation.channel_id,
+            address: Some(conversation.address.clone()),
             origin: Origin::Rule {
                 rule_id: rule.id,
                 run_id,

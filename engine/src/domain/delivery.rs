@@ -1,5 +1,6 @@
 //! One outgoing message and its attempts; its state never goes backwards.
 
+use super::contact::Address;
 use super::content::Content;
 use super::ids::{ChannelId, ConversationId, DeliveryId, EventId, LocationId, RuleId, RunId};
 use super::inbound::Stage;
@@ -16,6 +17,8 @@ pub struct Delivery {
     pub conversation_id: ConversationId,
     /// The number it leaves by.
     pub channel_id: ChannelId,
+    /// The customer's address, as far as it is at hand; otherwise the conversation knows it.
+    pub address: Option<Address>,
     /// What wanted it.
     pub origin: Origin,
     /// What it says.

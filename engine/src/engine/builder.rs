@@ -174,6 +174,14 @@ impl Builder {
             pace: Pace::default(),
             permits: Arc::new(Semaphore::new(SEND_PERMITS)),
         };
+        let core = Arc::new(core);
+        // Weak, so that the store does not keep alive what keeps it alive.
+        let listener = Arc::downgrade(&core);
+        core.store.tell(Arc::new(move |events| {
+            if let Some(core) = listener.upgrade() {
+                core.enqueue(events);
+            }
+        }));
         Ok(Engine::of(core))
     }
 }

@@ -24,7 +24,7 @@ use self::builder::Database;
 pub use self::builder::{Builder, Error};
 
 /// Events decided at once: most of their time they wait for the disk.
-const WORKERS: usize = 64;
+const WORKERS: usize = 128;
 /// How often other processes' changes of the set-up are looked for.
 const REFRESH: Duration = Duration::from_secs(1);
 /// How long a stop waits for messages on their way.
@@ -47,9 +47,9 @@ struct Running {
 }
 
 impl Engine {
-    pub(crate) fn of(core: Core) -> Self {
+    pub(crate) fn of(core: Arc<Core>) -> Self {
         Self {
-            core: Arc::new(core),
+            core,
             running: Arc::default(),
             resumed: Arc::default(),
         }

@@ -71,6 +71,7 @@ impl Engine {
             id,
             conversation_id,
             channel_id: conversation.channel_id,
+            address: Some(conversation.address),
             origin: Origin::Person,
             content: send.content,
             fallback: send.fallback,
@@ -95,8 +96,7 @@ impl Engine {
             hold,
             now,
         };
-        if let Some((delivery, event)) = core.store.write(writes).await? {
-            core.enqueue(vec![event]);
+        if let Some((delivery, _)) = core.store.write(writes).await? {
             core.outbox
                 .push((location_id, Some(conversation_id)), Box::new(delivery));
         }

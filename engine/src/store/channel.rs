@@ -3,6 +3,7 @@
 use sea_orm::entity::prelude::*;
 use sea_orm::{ActiveValue::Set, DatabaseTransaction, QueryOrder};
 
+use super::batch::Batch;
 use super::{Error, LocationStore, Operation, Store, read_json, revision, write_json};
 use crate::domain::channel::Channel;
 use crate::domain::contact::Phone;
@@ -107,7 +108,7 @@ pub(crate) struct SaveChannel {
 impl Operation for SaveChannel {
     type Output = ();
 
-    async fn apply(&self, tx: &DatabaseTransaction) -> Result<(), Error> {
+    async fn apply(&self, tx: &DatabaseTransaction, _batch: &mut Batch) -> Result<(), Error> {
         let StoredChannel {
             channel,
             credentials,

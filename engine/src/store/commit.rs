@@ -1,17 +1,19 @@
 //! Committing a decision: state, runs, deliveries, timers and the event itself, in one transaction.
 
+use std::collections::BTreeMap;
+
 use sea_orm::DatabaseTransaction;
 use sea_orm::entity::prelude::Uuid;
 use serde_json::{Map, Value};
 
+use super::batch::{Batch, Flushed};
 use super::delivery;
-use super::settle::{Departure, departure};
 use super::timer::{self, TimerRow};
-use super::{Error, Operation, contact, event, lane, rule_state, run};
+use super::{Error, Operation, contact, lane, rule_state, run};
 use crate::domain::contact::Contact;
 use crate::domain::conversation::Hold;
 use crate::domain::delivery::{Delivery, DeliveryState};
-use crate::domain::event::{Event, EventState};
+use crate::domain::event::Event;
 use crate::domain::ids::RuleId;
 use crate::domain::run::Run;
 use crate::domain::time::Timestamp;
@@ -52,6 +54,15 @@ pub(crate) enum HoldChange {
     Release,
 }
 
+impl HoldChange {
+    const fn hold(self) -> Option<Hold> {
+        match self {
+            Self::Hold(hold) => Some(hold),
+            Self::None | Self::Release => None,
+        }
+    }
+}
+
 /// A timer to be set or dropped.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum TimerChange {
@@ -59,81 +70,79 @@ pub(crate) enum TimerChange {
     Cancel { rule_id: RuleId, handler: String },
 }
 
-/// What came of a commit.
-#[derive(Debug)]
-pub(crate) enum Committed {
-    /// It is on disk, with these deliveries; the first may be *sending* already.
-    Done(Vec<Delivery>),
-    /// The event was decided before: nothing was written.
-    Before,
-}
-
 impl Operation for Commit {
-    type Output = Committed;
+    type Output = Vec<Delivery>;
 
-    async fn apply(&self, tx: &DatabaseTransaction) -> Result<Committed, Error> {
+    async fn apply(
+        &self,
+        tx: &DatabaseTransaction,
+        batch: &mut Batch,
+    ) -> Result<Vec<Delivery>, Error> {
         let location_id = self.event.location_id;
-        let done = EventState::Done;
-        if !event::finish(tx, location_id, self.event.id, done, self.visits.as_deref()).await? {
-            return Ok(Committed::Before);
-        }
+        batch.finish(location_id, self.event.id, self.visits.as_deref());
         for run in &self.runs {
-            run::insert(tx, location_id, run, self.decided_at).await?;
+            batch.run(run::row(location_id, run, self.decided_at));
         }
         if let Some(contact) = &self.contact {
             contact::save_facts(tx, contact).await?;
         }
         if let Some(conversation_id) = self.event.conversation_id {
             for RuleState { rule_id, state } in &self.states {
-                rule_state::save(tx, location_id, conversation_id, *rule_id, state).await?;
+                batch.state(rule_state::row(
+                    location_id,
+                    conversation_id,
+                    *rule_id,
+                    state,
+                ));
             }
-            for change in &self.timers {
+            for change in self.last_timer_changes() {
                 match change {
-                    TimerChange::Set(timer) => timer::set(tx, timer).await?,
+                    TimerChange::Set(timer) => batch.timer(timer::row(timer)),
                     TimerChange::Cancel { rule_id, handler } => {
                         timer::cancel(tx, location_id, conversation_id, *rule_id, handler).await?;
                     }
                 }
             }
         }
-        let deliveries = self.deliveries(tx).await?;
+        for (nth, delivery) in self.deliveries.iter().enumerate() {
+            // Only the first may leave at once: the others follow it.
+            batch.delivery(delivery::row(delivery, self.sender.filter(|_| nth == 0)));
+        }
         if let Some(conversation_id) = self.event.conversation_id {
             match self.hold {
                 HoldChange::None => {}
-                HoldChange::Hold(hold) => {
-                    lane::set_hold(tx, location_id, conversation_id, Some(hold)).await?
-                }
-                HoldChange::Release => {
-                    lane::set_hold(tx, location_id, conversation_id, None).await?
+                HoldChange::Hold(_) | HoldChange::Release => {
+                    // A rule's hold does not stop what the same run sends.
+                    batch.flush(tx).await?;
+                    lane::set_hold(tx, location_id, conversation_id, self.hold.hold()).await?;
                 }
             }
         }
-        Ok(Committed::Done(deliveries))
+        Ok(self.deliveries.clone())
+    }
+
+    fn complete(&self, mut deliveries: Vec<Delivery>, flushed: &Flushed) -> Vec<Delivery> {
+        for delivery in &mut deliveries {
+            if flushed.is_sending(delivery.id) {
+                delivery.state = DeliveryState::Sending;
+                delivery.attempts = 1;
+            }
+        }
+        deliveries
     }
 }
 
 impl Commit {
-    async fn deliveries(&self, tx: &DatabaseTransaction) -> Result<Vec<Delivery>, Error> {
-        let mut deliveries = self.deliveries.clone();
-        if let (Some(node), Some(first)) = (self.sender, deliveries.first_mut()) {
-            let lane = lane::read(tx, first.location_id, first.conversation_id).await?;
-            // Anything but a plain departure takes the longer way, which tells the reasons.
-            if let Departure::Send(content) = departure(&lane, first, self.decided_at) {
-                if content != first.content {
-                    first.content = content;
-                    first.fallback = None;
-                }
-                first.state = DeliveryState::Sending;
-                first.attempts = 1;
-                delivery::insert(tx, first, None, Some(node)).await?;
-            } else {
-                delivery::insert(tx, first, None, None).await?;
-            }
+    /// For each handler of each rule what was asked last: a statement cannot change a row twice.
+    fn last_timer_changes(&self) -> impl Iterator<Item = &TimerChange> {
+        let mut last: BTreeMap<(RuleId, &str), &TimerChange> = BTreeMap::new();
+        for change in &self.timers {
+            let key = match change {
+                TimerChange::Set(timer) => (timer.rule_id, timer.handler.as_str()),
+                TimerChange::Cancel { rule_id, handler } => (*rule_id, handler.as_str()),
+            };
+            last.insert(key, change);
         }
-        let inserted = usize::from(self.sender.is_some());
-        for delivery in deliveries.iter().skip(inserted) {
-            delivery::insert(tx, delivery, None, None).await?;
-        }
-        Ok(deliveries)
+        last.into_values()
     }
 }

@@ -1,7 +1,10 @@
 //! Customers.
 
 use sea_orm::entity::prelude::*;
-use sea_orm::{ActiveValue::Set, DatabaseTransaction, IntoActiveModel, QueryOrder, QuerySelect};
+use sea_orm::{
+    ActiveValue::Set, DatabaseTransaction, FromQueryResult, IntoActiveModel, QueryOrder,
+    QuerySelect,
+};
 
 use super::{Error, LocationStore, address, read_json, write_json};
 use crate::domain::contact::{Address, Contact, Peer, Phone};
@@ -44,6 +47,43 @@ impl TryFrom<Model> for Contact {
     }
 }
 
+/// A contact without its ids, for queries that read more than contacts.
+#[derive(FromQueryResult)]
+pub(super) struct Facts {
+    name: String,
+    phone: Option<String>,
+    language: String,
+    tags: String,
+    attributes: String,
+    opted_out: bool,
+    created_at: i64,
+}
+
+impl Facts {
+    pub(super) fn into_contact(self, location_id: Uuid, id: Uuid) -> Result<Contact, Error> {
+        let Self {
+            name,
+            phone,
+            language,
+            tags,
+            attributes,
+            opted_out,
+            created_at,
+        } = self;
+        Contact::try_from(Model {
+            location_id,
+            id,
+            name,
+            phone,
+            language,
+            tags,
+            attributes,
+            opted_out,
+            created_at,
+        })
+    }
+}
+
 impl LocationStore<'_> {
     /// The location's contacts, oldest first, after the one named.
     ///
@@ -64,13 +104,6 @@ impl LocationStore<'_> {
             .all(self.reader())
             .await?;
         rows.into_iter().map(Contact::try_from).collect()
-    }
-
-    pub(crate) async fn contact(&self, id: ContactId) -> Result<Option<Contact>, Error> {
-        let row = Entity::find_by_id((self.location_id.uuid(), id.uuid()))
-            .one(self.reader())
-            .await?;
-        row.map(Contact::try_from).transpose()
     }
 }
 

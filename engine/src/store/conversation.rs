@@ -4,8 +4,8 @@ use sea_orm::entity::prelude::*;
 use sea_orm::sea_query::OnConflict;
 use sea_orm::{ActiveValue::Set, DatabaseTransaction, FromQueryResult};
 
-use super::{Error, LocationStore, lane, sql};
-use crate::domain::contact::{Address, Peer, Phone};
+use super::{Error, LocationStore, contact, lane, sql};
+use crate::domain::contact::{Address, Contact, Peer, Phone};
 use crate::domain::conversation::{Conversation, HeldBy, Hold};
 use crate::domain::ids::{ChannelId, ContactId, ConversationId, LocationId};
 use crate::domain::time::Timestamp;
@@ -100,6 +100,32 @@ impl LocationStore<'_> {
             .await?
             .map(Conversation::try_from)
             .transpose()
+    }
+
+    /// A conversation with its contact, read together.
+    pub(crate) async fn conversation_and_contact(
+        &self,
+        id: ConversationId,
+    ) -> Result<Option<(Conversation, Contact)>, Error> {
+        let text = "SELECT c.location_id, c.id, c.channel_id, c.contact_id, c.address_kind, c.address_value, \
+             l.window_until, l.last_inbound_at, l.last_person_at, l.last_said_seq, l.held_by, l.held_until, \
+             k.name, k.phone, k.language, k.tags, k.attributes, k.opted_out, k.created_at \
+             FROM rejoinder_conversation c \
+             JOIN rejoinder_lane l ON l.location_id = c.location_id AND l.conversation_id = c.id \
+             JOIN rejoinder_contact k ON k.location_id = c.location_id AND k.id = c.contact_id \
+             WHERE c.location_id = $1 AND c.id = $2";
+        let statement = sql(
+            self.reader(),
+            text,
+            [self.location_id.uuid().into(), id.uuid().into()],
+        );
+        let Some(row) = self.reader().query_one_raw(statement).await? else {
+            return Ok(None);
+        };
+        let facts = contact::Facts::from_query_result(&row, "")?;
+        let row = Row::from_query_result(&row, "")?;
+        let contact = facts.into_contact(row.location_id, row.contact_id)?;
+        Ok(Some((Conversation::try_from(row)?, contact)))
     }
 
     /// The location's conversations, oldest first, after the one named.

@@ -3,14 +3,16 @@
 use sea_orm::entity::prelude::*;
 use sea_orm::sea_query::OnConflict;
 use sea_orm::{ActiveValue::Set, DatabaseTransaction, Order, QueryOrder, QuerySelect};
+use serde_json::json;
 
-use super::{Error, LocationStore, Store, read_json, sql, write_json};
+use super::{Error, LocationStore, Store, batch, read_json, sql, write_json};
 use crate::domain::delivery::{Delivery, DeliveryState, Origin};
 use crate::domain::ids::{
     ChannelId, ConversationId, DeliveryId, EventId, LocationId, RuleId, RunId,
 };
 use crate::domain::inbound::Failure;
 use crate::domain::time::Timestamp;
+use crate::domain::window;
 
 #[sea_orm::model]
 #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
@@ -75,6 +77,7 @@ impl TryFrom<Model> for DeliveryRow {
                 id: DeliveryId::from_uuid(row.id),
                 conversation_id: ConversationId::from_uuid(row.conversation_id),
                 channel_id: ChannelId::from_uuid(row.channel_id),
+                address: None,
                 origin,
                 content: read_json("delivery", &row.content)?,
                 fallback: row
@@ -185,7 +188,6 @@ pub(super) async fn insert(
     tx: &DatabaseTransaction,
     delivery: &Delivery,
     idempotency_key: Option<&str>,
-    node: Option<Uuid>,
 ) -> Result<(), Error> {
     let (rule_id, run_id, event_id) = match delivery.origin {
         Origin::Rule {
@@ -216,7 +218,7 @@ pub(super) async fn insert(
         idempotency_key: Set(idempotency_key.map(str::to_owned)),
         position: Set(delivery.position),
         wants_status: Set(delivery.wants_status),
-        node: Set(node),
+        node: Set(None),
         flags: Set(if delivery.when_held {
             WHEN_HELD.to_owned()
         } else {
@@ -234,6 +236,40 @@ pub(super) async fn insert(
         .exec_without_returning(tx)
         .await?;
     Ok(())
+}
+
+/// A rule's delivery as it is written in bulk; `sender` holds a permit to send it at once.
+pub(super) fn row(delivery: &Delivery, sender: Option<Uuid>) -> batch::Row {
+    let (rule_id, run_id, event_id) = match delivery.origin {
+        Origin::Rule {
+            rule_id,
+            run_id,
+            event_id,
+        } => (Some(rule_id), Some(run_id), Some(event_id)),
+        Origin::Person => (None, None, None),
+    };
+    let floor =
+        (!delivery.content.is_template()).then(|| (delivery.created_at + window::MARGIN).ms());
+    vec![
+        batch::uuid(delivery.location_id.uuid()),
+        batch::uuid(delivery.id.uuid()),
+        batch::uuid(delivery.conversation_id.uuid()),
+        batch::uuid(delivery.channel_id.uuid()),
+        batch::uuid_or_null(rule_id.map(RuleId::uuid)),
+        batch::uuid_or_null(run_id.map(RunId::uuid)),
+        batch::uuid_or_null(event_id.map(EventId::uuid)),
+        json!(write_json(&delivery.content)),
+        json!(delivery.fallback.as_ref().map(write_json)),
+        json!(delivery.reply_to),
+        json!(delivery.content.text_hash()),
+        json!(delivery.not_before.ms()),
+        json!(delivery.position),
+        json!(delivery.wants_status),
+        json!(if delivery.when_held { WHEN_HELD } else { "" }),
+        json!(delivery.created_at.ms()),
+        batch::uuid_or_null(sender),
+        json!(floor),
+    ]
 }
 
 /// A delivery by the provider's id of it.

@@ -27,6 +27,9 @@ pub enum Error {
     /// The database is not set up for what we promise.
     #[error("{0}")]
     Unfit(String),
+    /// It was written before: an event is decided once.
+    #[error("it was written before")]
+    Stale,
     /// More is waiting to be written than may wait.
     #[error("too much is waiting to be written; try again in a moment")]
     Overloaded,

@@ -4,7 +4,9 @@ use sea_orm::entity::prelude::*;
 use sea_orm::{
     ActiveValue::Set, DatabaseTransaction, DbBackend, FromQueryResult, QueryOrder, QuerySelect,
 };
+use serde_json::json;
 
+use super::batch::{self, Batch};
 use super::{Error, LocationStore, Operation, Store, read_json, sql, write_json};
 use crate::domain::event::{Event, EventState, Payload};
 use crate::domain::ids::{ChannelId, ConversationId, EventId, LocationId, RuleId};
@@ -127,6 +129,23 @@ pub(super) struct NewEvent<'a> {
     pub(super) state: EventState,
 }
 
+impl NewEvent<'_> {
+    /// The event as stored.
+    pub(super) fn into_event(self, id: EventId, seq: i64) -> Event {
+        Event {
+            location_id: self.location_id,
+            id,
+            channel_id: self.channel_id,
+            conversation_id: self.conversation_id,
+            seq,
+            payload: self.payload,
+            at: self.at,
+            received_at: self.received_at,
+            rule_id: self.rule_id,
+        }
+    }
+}
+
 #[derive(FromQueryResult)]
 struct Seq {
     seq: i64,
@@ -136,8 +155,13 @@ struct Seq {
 /// takes the lane's next number; the caller advances the lane.
 pub(super) async fn insert(
     tx: &DatabaseTransaction,
+    batch: &mut Batch,
     new: NewEvent<'_>,
 ) -> Result<Option<Event>, Error> {
+    if new.conversation_id.is_some() {
+        // What came before gets its number before.
+        batch.flush_inbound(tx).await?;
+    }
     let id = EventId::generate();
     let payload = write_json(&new.payload);
     let values = [
@@ -161,17 +185,7 @@ pub(super) async fn insert(
     let stored = Seq::find_by_statement(sql(tx, text, values))
         .one(tx)
         .await?;
-    Ok(stored.map(|row| Event {
-        location_id: new.location_id,
-        id,
-        channel_id: new.channel_id,
-        conversation_id: new.conversation_id,
-        seq: row.seq,
-        payload: new.payload,
-        at: new.at,
-        received_at: new.received_at,
-        rule_id: new.rule_id,
-    }))
+    Ok(stored.map(|row| new.into_event(id, row.seq)))
 }
 
 macro_rules! insert {
@@ -195,26 +209,6 @@ const INSERT_IN_LANE_POSTGRES: &str = insert!(
     "SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, 0, next_seq FROM rejoinder_lane \
      WHERE location_id = $1 AND conversation_id = $4 FOR NO KEY UPDATE"
 );
-
-/// Marks a pending event as decided; false if it was decided before.
-pub(super) async fn finish(
-    tx: &DatabaseTransaction,
-    location_id: LocationId,
-    id: EventId,
-    state: EventState,
-    visits: Option<&str>,
-) -> Result<bool, Error> {
-    let text = "UPDATE rejoinder_event SET state = $3, visits = $4 \
-                WHERE location_id = $1 AND id = $2 AND state = 'pending'";
-    let visits = visits.map(str::to_owned);
-    let values = [
-        location_id.uuid().into(),
-        id.uuid().into(),
-        state.name().into(),
-        visits.into(),
-    ];
-    Ok(tx.execute_raw(sql(tx, text, values)).await?.rows_affected() == 1)
-}
 
 /// The statuses stored of a provider's message, in the order in which they came.
 pub(super) async fn statuses_of(
@@ -251,7 +245,7 @@ pub(crate) struct Unpark {
 impl Operation for Unpark {
     type Output = ();
 
-    async fn apply(&self, tx: &DatabaseTransaction) -> Result<(), Error> {
+    async fn apply(&self, tx: &DatabaseTransaction, _batch: &mut Batch) -> Result<(), Error> {
         unpark(tx, self.location_id, self.id).await
     }
 }
@@ -273,4 +267,19 @@ pub(super) async fn unpark(
         .exec(tx)
         .await?;
     Ok(())
+}
+
+/// An event of a conversation, to be written in bulk; its number follows.
+pub(super) fn row(new: &NewEvent<'_>, id: EventId) -> batch::Row {
+    vec![
+        batch::uuid(new.location_id.uuid()),
+        batch::uuid(id.uuid()),
+        batch::uuid(new.channel_id.uuid()),
+        batch::uuid_or_null(new.conversation_id.map(ConversationId::uuid)),
+        json!(new.payload.kind()),
+        json!(new.external_key),
+        json!(write_json(&new.payload)),
+        json!(new.at.ms()),
+        json!(new.received_at.ms()),
+    ]
 }

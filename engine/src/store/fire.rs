@@ -2,6 +2,7 @@
 
 use sea_orm::DatabaseTransaction;
 
+use super::batch::Batch;
 use super::event::NewEvent;
 use super::schedule::{self, Schedule};
 use super::timer::{self, TimerRow};
@@ -35,11 +36,15 @@ pub(crate) type Fired = Vec<Event>;
 impl Operation for Fire {
     type Output = Fired;
 
-    async fn apply(&self, tx: &DatabaseTransaction) -> Result<Fired, Error> {
+    fn take_events(&self, fired: &mut Fired) -> Vec<Event> {
+        std::mem::take(fired)
+    }
+
+    async fn apply(&self, tx: &DatabaseTransaction, batch: &mut Batch) -> Result<Fired, Error> {
         let mut events = Vec::with_capacity(self.due.len());
         for due in &self.due {
             let event = match due {
-                Due::Timer(timer) => fire_timer(tx, timer, self.now).await?,
+                Due::Timer(timer) => fire_timer(tx, batch, timer, self.now).await?,
                 Due::Tick {
                     schedule,
                     next_at,
@@ -47,7 +52,7 @@ impl Operation for Fire {
                 } => {
                     let moved = schedule::advance(tx, schedule, *next_at).await?;
                     if moved && !skipped {
-                        fire_tick(tx, schedule, self.now).await?
+                        fire_tick(tx, batch, schedule, self.now).await?
                     } else {
                         None
                     }
@@ -61,6 +66,7 @@ impl Operation for Fire {
 
 async fn fire_timer(
     tx: &DatabaseTransaction,
+    batch: &mut Batch,
     timer: &TimerRow,
     now: Timestamp,
 ) -> Result<Option<Event>, Error> {
@@ -88,7 +94,7 @@ async fn fire_timer(
         rule_id: Some(timer.rule_id),
         state: EventState::Pending,
     };
-    let event = event::insert(tx, new).await?;
+    let event = event::insert(tx, batch, new).await?;
     if event.is_some() {
         lane::advance(tx, location_id, id).await?;
     }
@@ -97,6 +103,7 @@ async fn fire_timer(
 
 async fn fire_tick(
     tx: &DatabaseTransaction,
+    batch: &mut Batch,
     schedule: &Schedule,
     now: Timestamp,
 ) -> Result<Option<Event>, Error> {
@@ -122,5 +129,5 @@ async fn fire_tick(
         rule_id: Some(*rule_id),
         state: EventState::Pending,
     };
-    event::insert(tx, new).await
+    event::insert(tx, batch, new).await
 }

@@ -3,6 +3,7 @@
 use sea_orm::entity::prelude::*;
 use sea_orm::{ActiveValue::Set, DatabaseTransaction};
 
+use super::batch::Batch;
 use super::{Error, Operation, Store};
 use crate::crypto::Vault;
 
@@ -63,7 +64,7 @@ struct NoteKey {
 impl Operation for NoteKey {
     type Output = ();
 
-    async fn apply(&self, tx: &DatabaseTransaction) -> Result<(), Error> {
+    async fn apply(&self, tx: &DatabaseTransaction, _batch: &mut Batch) -> Result<(), Error> {
         let row = ActiveModel {
             kid: Set(self.kid.clone()),
             sealed: Set(self.sealed.clone()),

@@ -21,41 +21,6 @@ pub(super) async fn create(
     Ok(())
 }
 
-/// What the customer's message changes about a lane.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Inbound {
-    pub(super) at: Timestamp,
-    /// Whether they said something, rather than reacted or took something back.
-    pub(super) said: bool,
-    /// Until when it keeps the window open, if it opens it.
-    pub(super) window_until: Option<Timestamp>,
-}
-
-/// The customer wrote: the next event gets the next number; the window is raised, never lowered.
-pub(super) async fn note_inbound(
-    tx: &DatabaseTransaction,
-    location_id: LocationId,
-    id: ConversationId,
-    inbound: Inbound,
-) -> Result<(), Error> {
-    let text = "UPDATE rejoinder_lane SET next_seq = next_seq + 1, \
-         last_inbound_at = CASE WHEN last_inbound_at IS NULL OR last_inbound_at < $3 THEN $3 ELSE last_inbound_at END, \
-         window_until = CASE WHEN $4 IS NOT NULL AND (window_until IS NULL OR window_until < $4) \
-         THEN $4 ELSE window_until END, \
-         last_said_seq = CASE WHEN $5 THEN next_seq ELSE last_said_seq END \
-         WHERE location_id = $1 AND conversation_id = $2";
-    let until = inbound.window_until.map(Timestamp::ms);
-    let values = [
-        location_id.uuid().into(),
-        id.uuid().into(),
-        inbound.at.ms().into(),
-        until.into(),
-        inbound.said.into(),
-    ];
-    tx.execute_raw(sql(tx, text, values)).await?;
-    Ok(())
-}
-
 /// Another event got a number.
 pub(super) async fn advance(
     tx: &DatabaseTransaction,

@@ -3,6 +3,7 @@
 use sea_orm::entity::prelude::*;
 use sea_orm::{ActiveValue::Set, DatabaseTransaction, QueryOrder};
 
+use super::batch::Batch;
 use super::{Error, Operation, Store, read_json, revision, write_json};
 use crate::domain::ids::LocationId;
 use crate::domain::location::Location;
@@ -73,7 +74,7 @@ pub(crate) struct SaveLocation {
 impl Operation for SaveLocation {
     type Output = ();
 
-    async fn apply(&self, tx: &DatabaseTransaction) -> Result<(), Error> {
+    async fn apply(&self, tx: &DatabaseTransaction, _batch: &mut Batch) -> Result<(), Error> {
         let Self { location, new } = self;
         let mut row = ActiveModel {
             id: Set(location.id.uuid()),

@@ -3,8 +3,9 @@
 use sea_orm::entity::prelude::*;
 use sea_orm::sea_query::OnConflict;
 use sea_orm::{ActiveValue::Set, DatabaseTransaction, QueryOrder, QuerySelect};
+use serde_json::json;
 
-use super::{Error, LocationStore, read_json, write_json};
+use super::{Error, LocationStore, batch, read_json, write_json};
 use crate::domain::ids::{ChannelId, ConversationId, LocationId, MessageId};
 use crate::domain::inbound::Stage;
 use crate::domain::message::{Body, Message};
@@ -87,6 +88,22 @@ pub(super) struct NewMessage<'a> {
     pub(super) origin: &'a str,
     pub(super) message: &'a Message,
     pub(super) at: Timestamp,
+}
+
+/// A line as it is written in bulk.
+pub(super) fn row(new: &NewMessage<'_>) -> batch::Row {
+    vec![
+        batch::uuid(new.location_id.uuid()),
+        batch::uuid(MessageId::generate().uuid()),
+        batch::uuid(new.channel_id.uuid()),
+        batch::uuid(new.conversation_id.uuid()),
+        json!(new.message.provider_id),
+        json!(new.origin),
+        json!(new.message.body.kind()),
+        json!(new.message.body.text()),
+        json!(write_json(new.message)),
+        json!(new.at.ms()),
+    ]
 }
 
 /// Stores a line unless the channel has one of that provider's id.

@@ -11,6 +11,7 @@
 )]
 
 mod address;
+mod batch;
 mod channel;
 mod commit;
 mod connect;
@@ -51,7 +52,7 @@ use crate::domain::ids::LocationId;
 
 pub(crate) use channel::SaveChannel;
 pub(crate) use channel::StoredChannel;
-pub(crate) use commit::{Commit, Committed, HoldChange, RuleState, TimerChange};
+pub(crate) use commit::{Commit, HoldChange, RuleState, TimerChange};
 pub use delivery::{DeliveryFilter, DeliveryRow};
 pub use error::Error;
 pub(crate) use error::{read_json, write_json};
@@ -74,7 +75,7 @@ pub(crate) use token::CreateToken;
 pub use token::TokenRow;
 pub(crate) use unrouted::ForgetUnrouted;
 pub use unrouted::UnroutedRow;
-pub(crate) use writer::{Operation, Urgency, Writer};
+pub(crate) use writer::{EventSink, Operation, Urgency, Writer};
 
 /// The host's way to hand us its database.
 pub use sea_orm::DatabaseConnection as Connection;
@@ -137,6 +138,11 @@ impl Store {
             let _ = tokio::time::timeout(std::time::Duration::from_secs(10), task).await;
         }
         let _ = reader.close().await;
+    }
+
+    /// Tells `sink` of events that were written, in their order.
+    pub(crate) fn tell(&self, sink: EventSink) {
+        self.writer.tell(sink);
     }
 
     pub(crate) async fn write<O: Operation>(&self, operation: O) -> Result<O::Output, Error> {

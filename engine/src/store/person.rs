@@ -2,6 +2,7 @@
 
 use sea_orm::DatabaseTransaction;
 
+use super::batch::Batch;
 use super::event::NewEvent;
 use super::{Error, Operation, delivery, event, lane};
 use crate::domain::conversation::Hold;
@@ -23,9 +24,20 @@ pub(crate) struct PersonWrites {
 
 impl Operation for PersonWrites {
     /// The delivery in its place, and the event; `None` if the same was asked before.
-    type Output = Option<(Delivery, Event)>;
+    type Output = Option<(Delivery, Vec<Event>)>;
 
-    async fn apply(&self, tx: &DatabaseTransaction) -> Result<Self::Output, Error> {
+    fn take_events(&self, output: &mut Self::Output) -> Vec<Event> {
+        output
+            .as_mut()
+            .map(|(_, events)| std::mem::take(events))
+            .unwrap_or_default()
+    }
+
+    async fn apply(
+        &self,
+        tx: &DatabaseTransaction,
+        batch: &mut Batch,
+    ) -> Result<Self::Output, Error> {
         let mut delivery = self.delivery.clone();
         let (location_id, id) = (delivery.location_id, delivery.conversation_id);
         let message = Message {
@@ -52,14 +64,14 @@ impl Operation for PersonWrites {
             rule_id: None,
             state: EventState::Pending,
         };
-        let Some(event) = event::insert(tx, new).await? else {
+        let Some(event) = event::insert(tx, batch, new).await? else {
             return Ok(None);
         };
         lane::advance(tx, location_id, id).await?;
         lane::note_person(tx, location_id, id, self.now, event.seq, self.hold).await?;
         delivery::cancel_automatic(tx, location_id, id, self.now).await?;
         delivery.position = event.seq.saturating_mul(POSITIONS_PER_EVENT);
-        delivery::insert(tx, &delivery, self.idempotency_key.as_deref(), None).await?;
-        Ok(Some((delivery, event)))
+        delivery::insert(tx, &delivery, self.idempotency_key.as_deref()).await?;
+        Ok(Some((delivery, vec![event])))
     }
 }

@@ -4,6 +4,7 @@ use sea_orm::entity::prelude::*;
 use sea_orm::sea_query::OnConflict;
 use sea_orm::{ActiveValue::Set, DatabaseTransaction};
 
+use super::batch::Batch;
 use super::{Error, LocationStore, Operation};
 use crate::adapter::ResourceKey;
 use crate::domain::ids::LocationId;
@@ -51,7 +52,7 @@ pub(crate) struct KeepResource {
 impl Operation for KeepResource {
     type Output = ();
 
-    async fn apply(&self, tx: &DatabaseTransaction) -> Result<(), Error> {
+    async fn apply(&self, tx: &DatabaseTransaction, _batch: &mut Batch) -> Result<(), Error> {
         let row = ActiveModel {
             location_id: Set(self.location_id.uuid()),
             account: Set(self.resource.account.clone()),

@@ -3,6 +3,7 @@
 use sea_orm::entity::prelude::*;
 use sea_orm::{ActiveValue::Set, DatabaseTransaction, QueryOrder};
 
+use super::batch::Batch;
 use super::{Error, LocationStore, Operation, revision, schedule};
 use crate::domain::ids::{LocationId, RuleId};
 use crate::domain::rule::{Rule, RuleVersion};
@@ -138,7 +139,7 @@ pub(crate) struct SaveRule {
 impl Operation for SaveRule {
     type Output = ();
 
-    async fn apply(&self, tx: &DatabaseTransaction) -> Result<(), Error> {
+    async fn apply(&self, tx: &DatabaseTransaction, _batch: &mut Batch) -> Result<(), Error> {
         let rule = &self.rule;
         let row = ActiveModel {
             location_id: Set(rule.location_id.uuid()),
@@ -183,7 +184,7 @@ pub(crate) struct PublishRule {
 impl Operation for PublishRule {
     type Output = i32;
 
-    async fn apply(&self, tx: &DatabaseTransaction) -> Result<i32, Error> {
+    async fn apply(&self, tx: &DatabaseTransaction, _batch: &mut Batch) -> Result<i32, Error> {
         let latest = version::Entity::find()
             .filter(version::Column::LocationId.eq(self.location_id.uuid()))
             .filter(version::Column::RuleId.eq(self.rule_id.uuid()))

@@ -3,11 +3,9 @@
 use std::collections::BTreeMap;
 
 use sea_orm::entity::prelude::*;
-use sea_orm::sea_query::OnConflict;
-use sea_orm::{ActiveValue::Set, DatabaseTransaction};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
-use super::{Error, LocationStore, read_json, write_json};
+use super::{Error, LocationStore, batch, read_json, write_json};
 use crate::domain::ids::{ConversationId, LocationId, RuleId};
 
 #[sea_orm::model]
@@ -50,27 +48,17 @@ impl LocationStore<'_> {
     }
 }
 
-pub(super) async fn save(
-    tx: &DatabaseTransaction,
+/// What a rule remembers, as it is written in bulk.
+pub(super) fn row(
     location_id: LocationId,
     conversation_id: ConversationId,
     rule_id: RuleId,
     state: &Map<String, Value>,
-) -> Result<(), Error> {
-    let row = ActiveModel {
-        location_id: Set(location_id.uuid()),
-        conversation_id: Set(conversation_id.uuid()),
-        rule_id: Set(rule_id.uuid()),
-        state: Set(write_json(state)),
-    };
-    let key = [Column::LocationId, Column::ConversationId, Column::RuleId];
-    Entity::insert(row)
-        .on_conflict(
-            OnConflict::columns(key)
-                .update_column(Column::State)
-                .to_owned(),
-        )
-        .exec_without_returning(tx)
-        .await?;
-    Ok(())
+) -> batch::Row {
+    vec![
+        batch::uuid(location_id.uuid()),
+        batch::uuid(conversation_id.uuid()),
+        batch::uuid(rule_id.uuid()),
+        json!(write_json(state)),
+    ]
 }

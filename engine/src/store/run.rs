@@ -1,10 +1,10 @@
 //! What rules made of events, and why.
 
+use sea_orm::QueryOrder;
 use sea_orm::entity::prelude::*;
-use sea_orm::sea_query::OnConflict;
-use sea_orm::{ActiveValue::Set, DatabaseTransaction, QueryOrder};
+use serde_json::json;
 
-use super::{Error, LocationStore, read_json, write_json};
+use super::{Error, LocationStore, batch, read_json, write_json};
 use crate::domain::ids::{EventId, LocationId, RuleId, RunId};
 use crate::domain::run::Run;
 use crate::domain::time::Timestamp;
@@ -74,28 +74,18 @@ impl LocationStore<'_> {
     }
 }
 
-pub(super) async fn insert(
-    tx: &DatabaseTransaction,
-    location_id: LocationId,
-    run: &Run,
-    decided_at: Timestamp,
-) -> Result<(), Error> {
-    let row = ActiveModel {
-        location_id: Set(location_id.uuid()),
-        id: Set(run.id.uuid()),
-        event_id: Set(run.event_id.uuid()),
-        rule_id: Set(run.rule_id.uuid()),
-        version: Set(run.version),
-        handler: Set(run.handler.clone()),
-        outcome: Set(write_json(&run.outcome)),
-        effects: Set(write_json(&run.effects)),
-        trace: Set(write_json(&run.trace)),
-        decided_at: Set(decided_at.ms()),
-    };
-    let key = [Column::LocationId, Column::EventId, Column::RuleId];
-    Entity::insert(row)
-        .on_conflict(OnConflict::columns(key).do_nothing().to_owned())
-        .exec_without_returning(tx)
-        .await?;
-    Ok(())
+/// A run as it is written in bulk.
+pub(super) fn row(location_id: LocationId, run: &Run, decided_at: Timestamp) -> batch::Row {
+    vec![
+        batch::uuid(location_id.uuid()),
+        batch::uuid(run.id.uuid()),
+        batch::uuid(run.event_id.uuid()),
+        batch::uuid(run.rule_id.uuid()),
+        json!(run.version),
+        json!(run.handler),
+        json!(write_json(&run.outcome)),
+        json!(write_json(&run.effects)),
+        json!(write_json(&run.trace)),
+        json!(decided_at.ms()),
+    ]
 }

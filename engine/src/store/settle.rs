@@ -5,6 +5,7 @@ use std::sync::Arc;
 use sea_orm::entity::prelude::Uuid;
 use sea_orm::{ActiveValue::Set, DatabaseTransaction};
 
+use super::batch::Batch;
 use super::delivery::{self, ActiveModel};
 use super::event::NewEvent;
 use super::known::Known;
@@ -70,7 +71,14 @@ pub(crate) enum Intended {
 impl Operation for Intend {
     type Output = Intended;
 
-    async fn apply(&self, tx: &DatabaseTransaction) -> Result<Intended, Error> {
+    fn take_events(&self, intended: &mut Intended) -> Vec<Event> {
+        match intended {
+            Intended::Over(event) => event.take().into_iter().collect(),
+            Intended::Send(_) => Vec::new(),
+        }
+    }
+
+    async fn apply(&self, tx: &DatabaseTransaction, batch: &mut Batch) -> Result<Intended, Error> {
         let row = delivery::find(tx, self.location_id, self.id).await?;
         let Some(row) = row.filter(|row| row.delivery.state == DeliveryState::Ready) else {
             return Ok(Intended::Over(None));
@@ -119,7 +127,7 @@ impl Operation for Intend {
                     "the customer has not written for 24 hours, and the rule names no template to send instead",
                 )
                 .to_failure();
-                fail(tx, &delivery, &failure, self.now)
+                fail(tx, batch, &delivery, &failure, self.now)
                     .await
                     .map(Intended::Over)
             }
@@ -185,7 +193,11 @@ struct Settling {
 impl Operation for Settling {
     type Output = Settled;
 
-    async fn apply(&self, tx: &DatabaseTransaction) -> Result<Settled, Error> {
+    fn take_events(&self, settled: &mut Settled) -> Vec<Event> {
+        settled.event.take().into_iter().collect()
+    }
+
+    async fn apply(&self, tx: &DatabaseTransaction, batch: &mut Batch) -> Result<Settled, Error> {
         const OPEN: [DeliveryState; 2] = [DeliveryState::Sending, DeliveryState::InDoubt];
         let Settle {
             delivery,
@@ -197,13 +209,11 @@ impl Operation for Settling {
         let mut change: ActiveModel = Default::default();
         match settlement {
             Settlement::Accepted { provider_id } => {
-                change.provider_id = Set(Some(provider_id.clone()));
-                change.failure = Set(None);
-                let to = DeliveryState::Reached(Stage::Accepted);
-                // A status may have been quicker than the answer: then there is nothing left to say.
-                delivery::change_state(tx, key, &OPEN, to, change, *now).await?;
+                // A status may have been quicker than the answer: then this changes nothing.
+                batch.accepted(delivery.location_id, delivery.id, provider_id, *now);
                 if self.known.take_orphan(provider_id) {
-                    return catch_up(tx, delivery, provider_id, *now).await;
+                    batch.flush(tx).await?;
+                    return catch_up(tx, batch, delivery, provider_id, *now).await;
                 }
                 Ok(Settled::default())
             }
@@ -222,7 +232,7 @@ impl Operation for Settling {
             }
             Settlement::Failed(failure) => {
                 let fallback = status::refused(tx, delivery, failure, *sent_at, *now).await?;
-                let event = fail(tx, delivery, failure, *now).await?;
+                let event = fail(tx, batch, delivery, failure, *now).await?;
                 Ok(Settled { fallback, event })
             }
         }
@@ -232,6 +242,7 @@ impl Operation for Settling {
 /// Statuses that came before the provider's id was known to be ours are applied now.
 async fn catch_up(
     tx: &DatabaseTransaction,
+    batch: &mut Batch,
     delivery: &Delivery,
     provider_id: &str,
     now: Timestamp,
@@ -250,7 +261,7 @@ async fn catch_up(
         };
         let (fallback, _) = status::settle_by(tx, &row, &news).await?;
         settled.fallback = settled.fallback.or(fallback);
-        if let Some(event) = tell(tx, delivery, &status, at, now).await? {
+        if let Some(event) = tell(tx, batch, delivery, &status, at, now).await? {
             settled.event = Some(event);
         }
     }
@@ -260,6 +271,7 @@ async fn catch_up(
 /// Marks a delivery as failed, and tells its rule.
 async fn fail(
     tx: &DatabaseTransaction,
+    batch: &mut Batch,
     delivery: &Delivery,
     failure: &Failure,
     now: Timestamp,
@@ -290,12 +302,13 @@ async fn fail(
         failure: Some(failure.clone()),
         pricing: None,
     };
-    tell(tx, delivery, &status, now, now).await
+    tell(tx, batch, delivery, &status, now, now).await
 }
 
 /// An event for the rule that wanted the delivery, if it asked to hear of statuses.
 async fn tell(
     tx: &DatabaseTransaction,
+    batch: &mut Batch,
     delivery: &Delivery,
     status: &Status,
     at: Timestamp,
@@ -318,7 +331,7 @@ async fn tell(
         rule_id: Some(rule_id),
         state: EventState::Pending,
     };
-    let event = event::insert(tx, new).await?;
+    let event = event::insert(tx, batch, new).await?;
     if event.is_some() {
         lane::advance(tx, delivery.location_id, delivery.conversation_id).await?;
     }
@@ -337,7 +350,7 @@ impl Operation for Doubt {
     /// Whether it is to be sent once more.
     type Output = bool;
 
-    async fn apply(&self, tx: &DatabaseTransaction) -> Result<bool, Error> {
+    async fn apply(&self, tx: &DatabaseTransaction, _batch: &mut Batch) -> Result<bool, Error> {
         if !self.resend {
             return Ok(false);
         }
@@ -368,7 +381,7 @@ pub(crate) struct Orphaned {
 impl Operation for Orphaned {
     type Output = ();
 
-    async fn apply(&self, tx: &DatabaseTransaction) -> Result<(), Error> {
+    async fn apply(&self, tx: &DatabaseTransaction, _batch: &mut Batch) -> Result<(), Error> {
         let failure = SendError::new(
             SendErrorKind::InDoubt,
             "the server stopped while the message was being sent",

@@ -2,6 +2,7 @@
 
 use sea_orm::{ActiveValue::Set, DatabaseTransaction};
 
+use super::batch::Batch;
 use super::delivery::{self, ActiveModel, DeliveryRow};
 use super::event::NewEvent;
 use super::{Error, contact, conversation, event, lane, message, write_json};
@@ -34,6 +35,7 @@ pub(super) struct Applied {
 /// Stores a status and applies it.
 pub(super) async fn record(
     tx: &DatabaseTransaction,
+    batch: &mut Batch,
     channel: &Channel,
     news: &News<'_>,
 ) -> Result<Applied, Error> {
@@ -61,7 +63,7 @@ pub(super) async fn record(
             EventState::Done
         },
     };
-    let Some(stored) = event::insert(tx, new).await? else {
+    let Some(stored) = event::insert(tx, batch, new).await? else {
         return Ok(Applied {
             duplicate: true,
             ..Applied::default()
@@ -185,7 +187,7 @@ pub(super) async fn refused(
         created_at: now,
         ..delivery.clone()
     };
-    delivery::insert(tx, &fallback, None, None).await?;
+    delivery::insert(tx, &fallback, None).await?;
     Ok(Some(fallback))
 }
 

@@ -1,11 +1,10 @@
 //! Pending handler calls of conversations: one per conversation, rule and handler.
 
 use sea_orm::entity::prelude::*;
-use sea_orm::sea_query::OnConflict;
-use sea_orm::{ActiveValue::Set, DatabaseTransaction, FromQueryResult, QueryOrder};
-use serde_json::{Map, Value};
+use sea_orm::{DatabaseTransaction, FromQueryResult, QueryOrder};
+use serde_json::{Map, Value, json};
 
-use super::{Error, LocationStore, Store, read_json, sql, write_json};
+use super::{Error, LocationStore, Store, batch, read_json, sql, write_json};
 use crate::domain::ids::{ConversationId, LocationId, RuleId, TimerId};
 use crate::domain::time::Timestamp;
 
@@ -120,39 +119,20 @@ impl LocationStore<'_> {
     }
 }
 
-/// Sets a timer; one that is pending for the same handler is moved.
-pub(super) async fn set(tx: &DatabaseTransaction, timer: &TimerRow) -> Result<(), Error> {
-    let row = ActiveModel {
-        location_id: Set(timer.location_id.uuid()),
-        conversation_id: Set(timer.conversation_id.uuid()),
-        rule_id: Set(timer.rule_id.uuid()),
-        handler: Set(timer.handler.clone()),
-        id: Set(timer.id.uuid()),
-        due_at: Set(timer.due_at.ms()),
-        if_silent: Set(timer.if_silent),
-        args: Set(timer.args.as_ref().map(write_json)),
-        set_at: Set(timer.set_at.ms()),
-        set_seq: Set(timer.set_seq),
-    };
-    let key = [
-        Column::LocationId,
-        Column::ConversationId,
-        Column::RuleId,
-        Column::Handler,
-    ];
-    let changed = [
-        Column::Id,
-        Column::DueAt,
-        Column::IfSilent,
-        Column::Args,
-        Column::SetAt,
-        Column::SetSeq,
-    ];
-    Entity::insert(row)
-        .on_conflict(OnConflict::columns(key).update_columns(changed).to_owned())
-        .exec_without_returning(tx)
-        .await?;
-    Ok(())
+/// A timer as it is written in bulk; one that is pending for the same handler is moved.
+pub(super) fn row(timer: &TimerRow) -> batch::Row {
+    vec![
+        batch::uuid(timer.location_id.uuid()),
+        batch::uuid(timer.conversation_id.uuid()),
+        batch::uuid(timer.rule_id.uuid()),
+        json!(timer.handler),
+        batch::uuid(timer.id.uuid()),
+        json!(timer.due_at.ms()),
+        json!(timer.if_silent),
+        json!(timer.args.as_ref().map(write_json)),
+        json!(timer.set_at.ms()),
+        json!(timer.set_seq),
+    ]
 }
 
 /// Drops the pending timer of a handler.

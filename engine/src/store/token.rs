@@ -3,6 +3,7 @@
 use sea_orm::entity::prelude::*;
 use sea_orm::{ActiveValue::Set, DatabaseTransaction, PaginatorTrait};
 
+use super::batch::Batch;
 use super::{Error, Operation, Store};
 use crate::domain::ids::{LocationId, TokenId};
 use crate::domain::time::Timestamp;
@@ -62,7 +63,7 @@ pub(crate) struct CreateToken {
 impl Operation for CreateToken {
     type Output = ();
 
-    async fn apply(&self, tx: &DatabaseTransaction) -> Result<(), Error> {
+    async fn apply(&self, tx: &DatabaseTransaction, _batch: &mut Batch) -> Result<(), Error> {
         let row = ActiveModel {
             id: Set(self.token.id.uuid()),
             name: Set(self.token.name.clone()),

@@ -5,6 +5,7 @@ use sea_orm::sea_query::OnConflict;
 use sea_orm::{ActiveValue::Set, DatabaseTransaction, QueryOrder, QuerySelect};
 use sha2::{Digest, Sha256};
 
+use super::batch::Batch;
 use super::{Error, Operation, Store};
 use crate::domain::ids::UnroutedId;
 use crate::domain::time::Timestamp;
@@ -114,7 +115,7 @@ pub(crate) struct ForgetUnrouted(pub(crate) UnroutedId);
 impl Operation for ForgetUnrouted {
     type Output = ();
 
-    async fn apply(&self, tx: &DatabaseTransaction) -> Result<(), Error> {
+    async fn apply(&self, tx: &DatabaseTransaction, _batch: &mut Batch) -> Result<(), Error> {
         Entity::delete_by_id(self.0.uuid()).exec(tx).await?;
         Ok(())
     }

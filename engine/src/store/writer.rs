@@ -6,6 +6,7 @@
 //! applied twice (its group failed, and it is tried alone), never committed twice.
 
 use std::future::Future;
+use std::sync::{Arc, OnceLock};
 
 use futures_util::future::BoxFuture;
 use sea_orm::{
@@ -16,6 +17,8 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
 use super::Error;
+use super::batch::{Batch, Flushed};
+use crate::domain::event::Event;
 
 /// Operations in one transaction at most: larger groups add delay without saving syncs worth having.
 const MAX_GROUP: usize = 256;
@@ -33,7 +36,18 @@ pub(crate) trait Operation: Send + Sync + 'static {
     fn apply(
         &self,
         tx: &DatabaseTransaction,
+        batch: &mut Batch,
     ) -> impl Future<Output = Result<Self::Output, Error>> + Send;
+
+    /// Corrects the output by what came of the batch.
+    fn complete(&self, output: Self::Output, _flushed: &Flushed) -> Self::Output {
+        output
+    }
+
+    /// The events among the output that wait for their rules.
+    fn take_events(&self, _output: &mut Self::Output) -> Vec<Event> {
+        Vec::new()
+    }
 }
 
 /// Which of two queues an operation waits in.
@@ -45,11 +59,15 @@ pub(crate) enum Urgency {
     Inbound,
 }
 
+/// Told of the events that were written, in the order in which they were: conversations depend on it.
+pub(crate) type EventSink = Arc<dyn Fn(Vec<Event>) + Send + Sync>;
+
 /// The way to the writer task. Cheap to clone.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) struct Writer {
     results: mpsc::Sender<Box<dyn Job>>,
     inbound: mpsc::Sender<Box<dyn Job>>,
+    sink: Arc<OnceLock<EventSink>>,
 }
 
 impl Writer {
@@ -57,8 +75,26 @@ impl Writer {
     pub(crate) fn start(connection: DatabaseConnection) -> (Self, JoinHandle<()>) {
         let (results, results_waiting) = mpsc::channel(MAX_WAITING_RESULTS);
         let (inbound, inbound_waiting) = mpsc::channel(MAX_WAITING_INBOUND);
-        let task = tokio::spawn(run(connection, results_waiting, inbound_waiting));
-        (Self { results, inbound }, task)
+        let sink = Arc::new(OnceLock::new());
+        let task = tokio::spawn(run(
+            connection,
+            results_waiting,
+            inbound_waiting,
+            Arc::clone(&sink),
+        ));
+        (
+            Self {
+                results,
+                inbound,
+                sink,
+            },
+            task,
+        )
+    }
+
+    /// From now on tells `sink` of events; the first one stays.
+    pub(crate) fn tell(&self, sink: EventSink) {
+        let _ = self.sink.set(sink);
     }
 
     /// Writes `operation` and waits until it is on disk.
@@ -86,8 +122,13 @@ impl Writer {
 
 /// An operation without its type.
 trait Job: Send {
-    fn apply<'a>(&'a mut self, tx: &'a DatabaseTransaction) -> BoxFuture<'a, Result<(), Error>>;
-    fn finish(self: Box<Self>, outcome: Result<(), Error>);
+    fn apply<'a>(
+        &'a mut self,
+        tx: &'a DatabaseTransaction,
+        batch: &'a mut Batch,
+    ) -> BoxFuture<'a, Result<(), Error>>;
+    fn complete(&mut self, flushed: &Flushed);
+    fn finish(self: Box<Self>, outcome: Result<(), Error>, sink: Option<&EventSink>);
 }
 
 struct Pending<O: Operation> {
@@ -97,15 +138,33 @@ struct Pending<O: Operation> {
 }
 
 impl<O: Operation> Job for Pending<O> {
-    fn apply<'a>(&'a mut self, tx: &'a DatabaseTransaction) -> BoxFuture<'a, Result<(), Error>> {
+    fn apply<'a>(
+        &'a mut self,
+        tx: &'a DatabaseTransaction,
+        batch: &'a mut Batch,
+    ) -> BoxFuture<'a, Result<(), Error>> {
         Box::pin(async move {
-            self.output = Some(self.operation.apply(tx).await?);
+            self.output = Some(self.operation.apply(tx, batch).await?);
             Ok(())
         })
     }
 
-    fn finish(self: Box<Self>, outcome: Result<(), Error>) {
-        let Self { output, answer, .. } = *self;
+    fn complete(&mut self, flushed: &Flushed) {
+        self.output = self
+            .output
+            .take()
+            .map(|output| self.operation.complete(output, flushed));
+    }
+
+    fn finish(self: Box<Self>, outcome: Result<(), Error>, sink: Option<&EventSink>) {
+        let Self {
+            operation,
+            mut output,
+            answer,
+        } = *self;
+        if let (Ok(()), Some(output), Some(sink)) = (&outcome, &mut output, sink) {
+            sink(operation.take_events(output));
+        }
         // Whoever asked may be gone; the operation stands all the same.
         let _ = answer.send(outcome.and_then(|()| output.ok_or(Error::Closed)));
     }
@@ -115,6 +174,7 @@ async fn run(
     connection: DatabaseConnection,
     mut results: mpsc::Receiver<Box<dyn Job>>,
     mut inbound: mpsc::Receiver<Box<dyn Job>>,
+    sink: Arc<OnceLock<EventSink>>,
 ) {
     let mut group = Vec::with_capacity(MAX_GROUP);
     let (mut results_open, mut inbound_open) = (true, true);
@@ -133,18 +193,22 @@ async fn run(
             }
         }
         if !group.is_empty() {
-            write_group(&connection, &mut group).await;
+            write_group(&connection, &mut group, sink.get()).await;
         }
     }
 }
 
 /// Writes a group in one transaction; if that fails, each of its operations in one of its own.
-async fn write_group(connection: &DatabaseConnection, group: &mut Vec<Box<dyn Job>>) {
+async fn write_group(
+    connection: &DatabaseConnection,
+    group: &mut Vec<Box<dyn Job>>,
+    sink: Option<&EventSink>,
+) {
     if group.len() > 1 {
         match write_together(connection, group).await {
             Ok(()) => {
                 for job in group.drain(..) {
-                    job.finish(Ok(()));
+                    job.finish(Ok(()), sink);
                 }
                 return;
             }
@@ -158,7 +222,7 @@ async fn write_group(connection: &DatabaseConnection, group: &mut Vec<Box<dyn Jo
         if let Err(error) = &outcome {
             tracing::warn!(%error, "an operation could not be written");
         }
-        job.finish(outcome);
+        job.finish(outcome, sink);
     }
 }
 
@@ -167,14 +231,27 @@ async fn write_together(
     jobs: &mut [Box<dyn Job>],
 ) -> Result<(), Error> {
     let tx = begin(connection).await?;
+    let mut batch = Batch::default();
+    if let Err(error) = apply(&tx, &mut batch, jobs).await {
+        tx.rollback().await?;
+        return Err(error);
+    }
     for job in jobs {
-        if let Err(error) = job.apply(&tx).await {
-            tx.rollback().await?;
-            return Err(error);
-        }
+        job.complete(batch.flushed());
     }
     tx.commit().await?;
     Ok(())
+}
+
+async fn apply(
+    tx: &DatabaseTransaction,
+    batch: &mut Batch,
+    jobs: &mut [Box<dyn Job>],
+) -> Result<(), Error> {
+    for job in jobs {
+        job.apply(tx, batch).await?;
+    }
+    batch.flush(tx).await
 }
 
 async fn begin(connection: &DatabaseConnection) -> Result<DatabaseTransaction, DbErr> {

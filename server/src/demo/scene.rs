@@ -47,11 +47,14 @@ pub(super) async fn play(stage: &mut Stage, screen: &mut Screen) -> anyhow::Resu
     expect(stage, screen, 0).await?;
     screen.note("Nothing automatic goes to Ben for twelve hours, and his follow-up is off.");
 
-    screen.heading("Two silent days later the 24-hour window is shut");
-    stage.wait(Span::days(2) + Span::minutes(1));
-    screen.note("The clock moves on by two days. Ada has not written again.");
+    screen.heading("The next morning: a reminder, two hours before the viewing");
+    stage.wait(Span::hours(22) + Span::minutes(1));
     expect(stage, screen, 1).await?;
-    screen.note("Her follow-up is due. Its rule replies with text and names a template: outside the window the template goes.");
+
+    screen.heading("Ada has been silent for two days: her 24-hour window is shut");
+    stage.wait(Span::hours(26));
+    expect(stage, screen, 1).await?;
+    screen.note("The rule replies with text and names a template; outside the window the template goes out instead.");
 
     let (events, deliveries, read) = stage.tally().await?;
     screen.heading("So far");

@@ -26,6 +26,8 @@ use crate::serve::{ServeOptions, Server};
 
 /// Where the location's clocks are.
 pub(super) const ZONE: Tz = chrono_tz::Europe::Berlin;
+/// Monday, 5 January 2026, 10:00 in Berlin: the scene reads the same whenever it is played.
+const START: Timestamp = Timestamp::from_seconds(1_767_603_600);
 /// How long anything in the demo may take.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// The address that the simulated providers know; it leads to loopback.
@@ -90,7 +92,7 @@ impl Stage {
     pub(super) async fn set() -> anyhow::Result<Self> {
         let plan: Plan = toml::from_str(include_str!("../../../scripts/demo.toml")).context("scripts/demo.toml")?;
         let folder = tempfile::tempdir().context("a temporary folder")?;
-        let clock = Arc::new(ShiftedClock::default());
+        let clock = Arc::new(ShiftedClock::starting_at(START));
         let simulator = Simulator::start_with(clock.clone()).await.context("the simulated provider")?;
         simulator.configure(|settings| settings.statuses = Statuses::Read);
         let app_secret = Vault::generate_ring("demo");

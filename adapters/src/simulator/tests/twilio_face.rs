@@ -1,3 +1,5 @@
+//! The simulator's face of Twilio, tried over HTTP as the adapter would.
+
 use serde_json::json;
 
 use super::*;

@@ -1,6 +1,7 @@
 //! Accepting: the items of a verified webhook become events, conversations, windows and holds, once,
 //! in one transaction.
 
+mod echo;
 mod import;
 
 use std::sync::Arc;
@@ -9,22 +10,21 @@ use sea_orm::DatabaseTransaction;
 use sha2::{Digest, Sha256};
 
 use crate::domain::channel::Channel;
-use crate::domain::contact::{Address, Peer};
-use crate::domain::conversation::{HeldBy, Hold};
+use crate::domain::contact::Peer;
 use crate::domain::delivery::Delivery;
-use crate::domain::event::{EchoOrigin, Event, EventState, Payload};
-use crate::domain::ids::{ConversationId, LocationId};
-use crate::domain::inbound::{Inbound, Item, Stage, Status, Topic, Update};
-use crate::domain::message::{Body, Message, SystemChangeKind};
+use crate::domain::event::{Event, EventState, Payload};
+use crate::domain::ids::{ConversationId, EventId, LocationId};
+use crate::domain::inbound::{Inbound, Item, Status, Topic, Update};
+use crate::domain::message::{Body, Message};
 use crate::domain::time::{Span, Timestamp};
 use crate::domain::window::Window;
+use crate::store::batch::{self, Batch, Flushed};
 use crate::store::event::NewEvent;
 use crate::store::known::{Known, KnownPeer};
 use crate::store::message::NewMessage;
 use crate::store::status::{self, News};
 use crate::store::{
-    Error, Operation, Store, Urgency, contact, conversation, delivery, event, lane, message,
-    unrouted,
+    Error, Operation, Store, Urgency, contact, conversation, event, lane, message, unrouted,
 };
 
 /// An item of a verified webhook, with the channel that it was sent to.
@@ -55,7 +55,7 @@ pub(crate) struct Record {
 #[derive(Debug, Default)]
 pub(crate) struct Recorded {
     /// The events that wait for their rules.
-    pub(crate) events: Vec<Event>,
+    events: Vec<Event>,
     /// The templates that go out in place of what was refused.
     pub(crate) fallbacks: Vec<Delivery>,
     /// The conversations of which a delivery's fate became known.
@@ -94,12 +94,13 @@ struct Recording {
 impl Operation for Recording {
     type Output = Recorded;
 
-    async fn apply(&self, tx: &DatabaseTransaction) -> Result<Recorded, Error> {
+    async fn apply(&self, tx: &DatabaseTransaction, batch: &mut Batch) -> Result<Recorded, Error> {
         let mut recorded = Recorded::default();
         let received_at = self.record.received_at;
         for item in &self.record.items {
             let mut recorder = Recorder {
                 tx,
+                batch: &mut *batch,
                 known: &self.known,
                 item,
                 received_at,
@@ -112,11 +113,42 @@ impl Operation for Recording {
         }
         Ok(recorded)
     }
+
+    fn complete(&self, mut recorded: Recorded, flushed: &Flushed) -> Recorded {
+        let (mut stored, mut duplicates) = (0, 0);
+        recorded.events.retain_mut(|event| {
+            if event.seq != UNNUMBERED {
+                return true;
+            }
+            match flushed.seq(event.id) {
+                Some(seq) => {
+                    event.seq = seq;
+                    stored += 1;
+                    true
+                }
+                None => {
+                    duplicates += 1;
+                    false
+                }
+            }
+        });
+        recorded.stored += stored;
+        recorded.duplicates += duplicates;
+        recorded
+    }
+
+    fn take_events(&self, recorded: &mut Recorded) -> Vec<Event> {
+        std::mem::take(&mut recorded.events)
+    }
 }
+
+/// The number of an event that is written in bulk, until it is known.
+const UNNUMBERED: i64 = -1;
 
 /// Stores one item.
 struct Recorder<'a> {
     tx: &'a DatabaseTransaction,
+    batch: &'a mut Batch,
     known: &'a Known,
     item: &'a RecordItem,
     received_at: Timestamp,
@@ -156,6 +188,63 @@ impl Recorder<'_> {
         let payload = Payload::Message {
             message: message.clone(),
         };
+        match &message.body {
+            Body::Reaction { .. } | Body::Edit { .. } | Body::Revoke { .. } | Body::System(_) => {
+                self.change(place, message, payload).await
+            }
+            _ => {
+                self.said(place, message, payload);
+                Ok(())
+            }
+        }
+    }
+
+    /// The customer said something: the common case, written in bulk.
+    fn said(&mut self, place: KnownPeer, message: &Message, payload: Payload) {
+        let (channel, conversation_id) = (&self.item.channel, place.conversation_id);
+        let (location_id, channel_id, at) = (channel.location_id, channel.id, self.at());
+        let event_id = EventId::generate();
+        let new = NewEvent {
+            location_id,
+            channel_id,
+            conversation_id: Some(conversation_id),
+            external_key: &message.provider_id,
+            payload,
+            at,
+            received_at: self.received_at,
+            rule_id: None,
+            state: EventState::Pending,
+        };
+        let line = NewMessage {
+            location_id,
+            channel_id,
+            conversation_id,
+            origin: "customer",
+            message,
+            at,
+        };
+        let opens = message.body.opens_window();
+        self.batch.inbound(batch::Inbound {
+            location_id,
+            conversation_id,
+            event_id,
+            event: event::row(&new, event_id),
+            message: message::row(&line),
+            received_at: self.received_at,
+            window_until: opens.then(|| Window::until(at, self.received_at)),
+        });
+        self.recorded
+            .events
+            .push(new.into_event(event_id, UNNUMBERED));
+    }
+
+    /// The customer reacted, changed or took back something, or changed their own account.
+    async fn change(
+        &mut self,
+        place: KnownPeer,
+        message: &Message,
+        payload: Payload,
+    ) -> Result<(), Error> {
         let id = place.conversation_id;
         let Some(event) = self
             .event(Some(id), &message.provider_id, payload, EventState::Pending)
@@ -164,105 +253,10 @@ impl Recorder<'_> {
             return Ok(());
         };
         let (location_id, channel_id) = (self.channel().location_id, self.channel().id);
-        let until = message
-            .body
-            .opens_window()
-            .then(|| Window::until(self.at(), self.received_at));
-        let inbound = lane::Inbound {
-            at: self.received_at,
-            said: message.body.is_line(),
-            window_until: until,
-        };
-        lane::note_inbound(self.tx, location_id, id, inbound).await?;
-        if message.body.is_line() {
-            self.line(id, "customer", message, self.at()).await?;
-        } else {
-            message::revise(self.tx, location_id, channel_id, &message.body).await?;
-        }
-        if let Body::System(change) = &message.body {
-            self.system(place, &change.change).await?;
-        }
-        self.recorded.events.push(event);
-        Ok(())
-    }
-
-    /// The customer's account changed: the new addresses lead to the same contact.
-    async fn system(&mut self, place: KnownPeer, change: &SystemChangeKind) -> Result<(), Error> {
-        let (phone, user_id) = match change {
-            SystemChangeKind::Number { phone, user_id } => (phone.clone(), user_id.clone()),
-            SystemChangeKind::UserId { user_id } => (None, Some(user_id.clone())),
-            SystemChangeKind::Identity | SystemChangeKind::Other { .. } => return Ok(()),
-        };
-        let location_id = self.channel().location_id;
-        let peer = Peer {
-            phone,
-            user_id,
-            name: None,
-        };
-        for address in peer.addresses() {
-            crate::store::address::link(self.tx, location_id, &address, place.contact_id).await?;
-        }
-        if let Some(phone) = peer.phone {
-            contact::change_phone(self.tx, location_id, place.contact_id, &phone).await?;
-            conversation::readdress(
-                self.tx,
-                location_id,
-                place.conversation_id,
-                &Address::Phone(phone),
-            )
-            .await?;
-        }
-        self.recorded.peers_changed = true;
-        Ok(())
-    }
-
-    async fn echo(&mut self, peer: &Peer, message: &Message) -> Result<(), Error> {
-        let (location_id, channel_id) = (self.channel().location_id, self.channel().id);
-        // An echo of what we sent ourselves is no person.
-        if delivery::find_by_provider_id(self.tx, location_id, channel_id, &message.provider_id)
-            .await?
-            .is_some()
-        {
-            self.recorded.duplicates += 1;
-            return Ok(());
-        }
-        let Some(place) = self.place(peer).await? else {
-            return self.unknown("the echo names no customer", "").await;
-        };
-        let id = place.conversation_id;
-        let hash = crate::domain::content::text_hash(message.body.text());
-        if let Some(row) = delivery::find_unsettled_by_text(self.tx, location_id, id, &hash).await?
-        {
-            // Nobody else says the very words that we do not know the fate of: it is the evidence.
-            let status = Status {
-                provider_id: message.provider_id.clone(),
-                stage: Stage::Accepted,
-                delivery_id: Some(row.delivery.id),
-                peer: peer.clone(),
-                failure: None,
-                pricing: None,
-            };
-            return self.status(&status).await;
-        }
-        let payload = Payload::Echo {
-            message: message.clone(),
-            origin: EchoOrigin::Phone,
-        };
-        let Some(event) = self
-            .event(Some(id), &message.provider_id, payload, EventState::Pending)
-            .await?
-        else {
-            return Ok(());
-        };
         lane::advance(self.tx, location_id, id).await?;
-        let hold = Hold {
-            by: HeldBy::Phone,
-            until: self.received_at + self.item.hold,
-        };
-        lane::note_person(self.tx, location_id, id, self.received_at, event.seq, hold).await?;
-        delivery::cancel_automatic(self.tx, location_id, id, self.received_at).await?;
-        if message.body.is_line() {
-            self.line(id, "phone", message, self.at()).await?;
+        if let Body::System(change) = &message.body {
+            self.line(id, "customer", message, self.at()).await?;
+            self.system(place, &change.change).await?;
         } else {
             message::revise(self.tx, location_id, channel_id, &message.body).await?;
         }
@@ -276,7 +270,7 @@ impl Recorder<'_> {
             at: self.at(),
             received_at: self.received_at,
         };
-        let applied = status::record(self.tx, self.channel(), &news).await?;
+        let applied = status::record(self.tx, self.batch, &self.item.channel, &news).await?;
         if applied.orphan {
             self.known.add_orphan(&status.provider_id);
         }
@@ -346,7 +340,7 @@ impl Recorder<'_> {
             rule_id: None,
             state,
         };
-        let event = event::insert(self.tx, new).await?;
+        let event = event::insert(self.tx, self.batch, new).await?;
         match event {
             Some(_) => self.recorded.stored += 1,
             None => self.recorded.duplicates += 1,
