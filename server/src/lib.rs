@@ -4,8 +4,10 @@
 //! outcome looks on the wire. What happens to a message is the engine's business alone.
 
 pub mod body;
+pub mod config;
 pub mod reply;
 pub mod serve;
 mod webhooks;
 
+pub use config::Config;
 pub use serve::{ServeError, ServeOptions, Server};
