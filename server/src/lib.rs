@@ -3,6 +3,8 @@
 //! A filter picks values out of a request, a handler calls the engine, and `reply` says how the
 //! outcome looks on the wire. What happens to a message is the engine's business alone.
 
+mod api;
+mod auth;
 pub mod body;
 pub mod config;
 pub mod reply;

@@ -17,6 +17,14 @@ use crate::reply;
 /// What the people of Meta, and the addresses entered in its dashboard, call the adapter `meta`.
 const META_ALIAS: &str = "whatsapp";
 
+/// The adapter behind `META_ALIAS`.
+const META: &str = "meta";
+
+/// How an adapter is called in the addresses that its provider is given.
+pub(crate) fn segment(kind: &str) -> &str {
+    if kind == META { META_ALIAS } else { kind }
+}
+
 /// What is needed to let a webhook in.
 #[derive(Clone)]
 pub(crate) struct Webhooks {
@@ -106,7 +114,7 @@ impl Webhooks {
 
     /// The adapter's kind by the name in the path.
     fn kind(&self, name: &str) -> Option<&'static str> {
-        let name = if name == META_ALIAS { "meta" } else { name };
+        let name = if name == META_ALIAS { META } else { name };
         self.engine
             .providers()
             .map(|(kind, _)| kind)

@@ -66,7 +66,11 @@ impl LocationStore<'_> {
         rows.into_iter().map(Contact::try_from).collect()
     }
 
-    pub(crate) async fn contact(&self, id: ContactId) -> Result<Option<Contact>, Error> {
+    /// One contact.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn contact(&self, id: ContactId) -> Result<Option<Contact>, Error> {
         let row = Entity::find_by_id((self.location_id.uuid(), id.uuid()))
             .one(self.reader())
             .await?;
