@@ -6,7 +6,10 @@
 mod api;
 mod auth;
 pub mod body;
+pub mod cli;
 pub mod config;
+pub mod demo;
+mod out;
 pub mod reply;
 pub mod serve;
 mod webhooks;

@@ -201,6 +201,15 @@ impl Config {
     }
 }
 
+/// A variable that a person names as the place of a credential.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "this is the owner of the environment"
+)]
+pub(crate) fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
+
 fn read(path: &str) -> Result<String, ConfigError> {
     std::fs::read_to_string(path).map_err(|error| {
         ConfigError(format!(
