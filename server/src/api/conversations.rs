@@ -269,11 +269,11 @@ async fn send(scoped: &Scoped, id: ConversationId) -> Result<Response, Error> {
     let send: Send = scoped.request.json()?;
     let template: Option<TemplateContent> = send
         .template
-        .map(|value| strict("template", value))
+        .map(|value| strict("template", &value))
         .transpose()?;
     let content = match (send.text, send.content) {
         (Some(text), None) if !text.trim().is_empty() => Content::Text { text },
-        (None, Some(value)) => strict("content", value)?,
+        (None, Some(value)) => strict("content", &value)?,
         (None, None) if template.is_some() => {
             return Err(Error::Invalid(
                 "'template' is what goes out when the window is shut; to send one at any time, \
@@ -319,12 +319,12 @@ fn idempotency_key(scoped: &Scoped) -> Result<Option<String>, Error> {
 /// Reads a value of the domain, and refuses members that it has no place for.
 fn strict<T: Serialize + serde::de::DeserializeOwned>(
     name: &str,
-    value: Value,
+    value: &Value,
 ) -> Result<T, Error> {
-    let read: T = serde_json::from_value(value.clone())
-        .map_err(|error| Error::Invalid(format!("'{name}': {error}")))?;
+    let read =
+        T::deserialize(value).map_err(|error| Error::Invalid(format!("'{name}': {error}")))?;
     let known = serde_json::to_value(&read).expect("our own types have string keys");
-    match unknown_member(name, &value, &known) {
+    match unknown_member(name, value, &known) {
         Some(path) => Err(Error::Invalid(format!("unknown field '{path}'"))),
         None => Ok(read),
     }
@@ -382,7 +382,7 @@ mod tests {
 
     #[test]
     fn a_member_that_a_message_has_no_place_for_is_named() {
-        let check = |value| strict::<Content>("content", value).map_err(|error| error.to_string());
+        let check = |value| strict::<Content>("content", &value).map_err(|error| error.to_string());
         assert!(check(json!({"kind": "text", "text": "hi"})).is_ok());
         let with_null =
             json!({"kind": "media", "media": "image", "url": "https://a", "name": null});

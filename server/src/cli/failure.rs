@@ -22,7 +22,7 @@ impl Failure {
     }
 
     /// The demo's failure, with its causes.
-    pub(super) fn of_demo(error: anyhow::Error) -> Self {
+    pub(super) fn of_demo(error: &anyhow::Error) -> Self {
         Self(one_line(&format!("{error:#}")))
     }
 

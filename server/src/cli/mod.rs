@@ -122,7 +122,8 @@ async fn run(cli: Cli) -> Result<(), Failure> {
         Command::Demo => {
             let config = Config::load(&flags)?;
             log(&config, &config.log)?;
-            Ok(crate::demo::run().await.map_err(Failure::of_demo)?)
+            let done = crate::demo::run().await;
+            done.map_err(|error| Failure::of_demo(&error))
         }
         command => {
             let config = Config::load(&flags)?;
@@ -179,6 +180,11 @@ impl Global {
 }
 
 fn log(config: &Config, filter: &str) -> Result<(), ConfigError> {
+    // Each migration would tell of itself in three lines; what was done is told once, by us.
+    let filter = match filter {
+        "info" => "info,sea_orm_migration=warn",
+        other => other,
+    };
     let filter = EnvFilter::try_new(filter).map_err(|_| {
         ConfigError(format!(
             "'log' is a level such as info or debug, or levels by target, not '{filter}'"

@@ -13,11 +13,22 @@ use crate::out;
 /// Opens the database, brings it to the present shape, and says what was done.
 pub(super) async fn migrate(config: &Config) -> Result<(), Failure> {
     let store = Store::open(config.database_url.expose()).await?;
+    must_be_free(&store).await?;
     let pending = apply_migrations(&store).await?;
     out::line(&match pending {
         0 => "the database is up to date".to_owned(),
         count => format!("{count} migration(s) applied"),
     });
+    Ok(())
+}
+
+/// Refuses to change the shape of a database under a server that is at work on it.
+pub(super) async fn must_be_free(store: &Store) -> Result<(), Failure> {
+    if pending_migrations(store).await? > 0 && store.is_worked_on().await {
+        return Err(Failure::new(
+            "a server works on this database, which lacks migrations; stop that server first",
+        ));
+    }
     Ok(())
 }
 

@@ -74,6 +74,7 @@ impl Serve {
 
     async fn migrate(&self, store: &Store) -> Result<(), Failure> {
         if !self.no_migrate {
+            open::must_be_free(store).await?;
             let applied = open::apply_migrations(store).await?;
             if applied > 0 {
                 tracing::info!(applied, "the database was brought to the present shape");

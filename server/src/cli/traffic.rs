@@ -193,7 +193,7 @@ impl Unrouted {
         match self {
             Self::List { after, limit } => {
                 let rows = engine.store().unrouted(after, limit).await?;
-                let columns = [("ID", "id"), ("PROVIDER", "provider"), ("REASON", "reason")];
+                let columns = [("ID", "id"), ("REASON", "reason")];
                 format.list(&UnroutedJson::new(&rows, limit), "unrouted", &columns);
             }
             Self::Run { item } => {

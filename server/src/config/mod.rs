@@ -83,10 +83,6 @@ impl Config {
     ///
     /// # Errors
     /// A setting is wrong.
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "this is the owner of the environment"
-    )]
     pub fn load(flags: &Flags) -> Result<Self, ConfigError> {
         // A variable that is no text cannot be one of ours.
         let variables = std::env::vars_os()
