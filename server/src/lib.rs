@@ -10,6 +10,7 @@ pub mod cli;
 pub mod config;
 pub mod demo;
 mod out;
+mod refusals;
 pub mod reply;
 pub mod serve;
 mod webhooks;

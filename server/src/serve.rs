@@ -21,6 +21,7 @@ use warp::reply::Response;
 
 use crate::api;
 use crate::body::Reader;
+use crate::refusals::Refusals;
 use crate::reply;
 use crate::webhooks::{self, Webhooks};
 
@@ -222,6 +223,7 @@ fn filter(
         engine: engine.clone(),
         public_url: public_url.to_owned(),
         reader: reader.clone(),
+        refusals: Refusals::default(),
     });
     let api = api::routes(engine.clone(), reader.clone());
     let healthz = warp::path!("healthz").map(reply::healthy);

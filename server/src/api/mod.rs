@@ -5,10 +5,12 @@
 //! was checked and whose location is there, so that no handler can forget either.
 
 pub(crate) mod channels;
+mod contacts;
 pub(crate) mod conversations;
 pub(crate) mod deliveries;
 pub(crate) mod events;
 pub(crate) mod locations;
+pub(crate) mod messages;
 mod request;
 pub(crate) mod rules;
 pub(crate) mod unrouted;
@@ -88,7 +90,7 @@ async fn route(path: &str, request: Request) -> Result<Response, Error> {
                 ["channels", rest @ ..] => channels::route(rest, &scoped).await,
                 ["rules", rest @ ..] => rules::route(rest, &scoped).await,
                 ["conversations", rest @ ..] => conversations::route(rest, &scoped).await,
-                ["contacts"] => conversations::contacts(&scoped).await,
+                ["contacts"] => contacts::all(&scoped).await,
                 ["events", rest @ ..] => events::route(rest, &scoped).await,
                 ["deliveries", rest @ ..] => deliveries::route(rest, &scoped).await,
                 _ => Err(Error::Missing("path")),

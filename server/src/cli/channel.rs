@@ -34,13 +34,13 @@ pub(super) struct Create {
     /// meta or twilio
     #[arg(long)]
     provider: String,
-    /// The account at the provider (Meta: business account id; Twilio: account SID)
+    /// The account (Meta: business account id; Twilio: account SID)
     #[arg(long)]
     account: String,
-    /// The provider's own id of the number (Meta: phone number id; Twilio: none)
+    /// The provider's id of the number (Meta: phone number id)
     #[arg(long)]
     key: Option<String>,
-    /// The number that customers see, with its country, such as +4930901820
+    /// The number that customers see, such as +4930901820
     #[arg(long)]
     phone: String,
     /// What people call it
@@ -72,11 +72,10 @@ pub(super) struct Set {
 
 #[derive(Args, Debug)]
 struct Details {
-    /// A credential from a file (name=@file), stdin (name=-) or a variable (name=env:VAR); may be
-    /// given several times
+    /// A credential, repeatable: name=@file, name=- (stdin) or name=env:VAR
     #[arg(long, value_name = "NAME=SOURCE")]
     credential: Vec<String>,
-    /// A setting as name=value, such as messages_per_second=20; may be given several times
+    /// A setting, repeatable, such as messages_per_second=20
     #[arg(long, value_name = "NAME=VALUE")]
     setting: Vec<String>,
 }

@@ -16,13 +16,13 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use tracing_subscriber::EnvFilter;
 
-use crate::config::{Config, ConfigError, Flags, LogFormat};
+use crate::config::{self, Config, ConfigError, Flags, LogFormat};
 use crate::out::{self, Format};
 use failure::Failure;
 
 /// Rules-driven automation for WhatsApp Business.
 #[derive(Debug, Parser)]
-#[command(name = "rejoinder", version, max_term_width = 80)]
+#[command(name = "rejoinder", version)]
 struct Cli {
     #[command(flatten)]
     global: Global,
@@ -30,22 +30,25 @@ struct Cli {
     command: Command,
 }
 
+/// Keeps what goes with every command apart from what makes this one.
+const GLOBAL: &str = "With every command";
+
 #[derive(Args, Debug)]
 struct Global {
-    /// The file with the settings [default: rejoinder.toml, if there is one]
-    #[arg(long, global = true, value_name = "FILE")]
+    /// The settings [default: rejoinder.toml]
+    #[arg(long, global = true, help_heading = GLOBAL, value_name = "FILE")]
     config: Option<String>,
-    /// The database: sqlite:path/to/file or postgres://user@host/name
-    #[arg(long, global = true, value_name = "URL")]
+    /// sqlite:path/to/file or postgres://user@host/name
+    #[arg(long, global = true, help_heading = GLOBAL, value_name = "URL")]
     database: Option<String>,
-    /// What is logged to stderr: error, warn, info, debug, trace
-    #[arg(long, global = true, value_name = "LEVEL")]
+    /// What is logged: error, warn, info, debug, trace
+    #[arg(long, global = true, help_heading = GLOBAL, value_name = "LEVEL")]
     log: Option<String>,
     /// How it is logged
-    #[arg(long, global = true, value_name = "FORMAT")]
+    #[arg(long, global = true, help_heading = GLOBAL, value_name = "FORMAT")]
     log_format: Option<LogFormatArg>,
     /// Print the API's JSON
-    #[arg(long, global = true)]
+    #[arg(long, global = true, help_heading = GLOBAL)]
     json: bool,
 }
 
@@ -61,6 +64,8 @@ enum Command {
     Serve(serve::Serve),
     /// Watch rules at work on simulated customers; needs nothing set up
     Demo,
+    /// Print every setting with its default, as a file to begin with
+    Settings,
     /// Make keys that seal credentials
     #[command(subcommand)]
     Keys(keys::Keys),
@@ -112,6 +117,10 @@ async fn run(cli: Cli) -> Result<(), Failure> {
     };
     let mut flags = cli.global.flags();
     match cli.command {
+        Command::Settings => {
+            out::line(config::defaults().trim_end());
+            Ok(())
+        }
         Command::Keys(keys) => keys.run(),
         Command::Serve(serve) => {
             flags.settings.extend(serve.settings());
@@ -154,7 +163,12 @@ async fn on_database(command: Command, config: &Config, format: Format) -> Resul
         Command::Unrouted(command) => command.run(&engine, format).await,
         Command::Token(command) => command.run(&engine, format).await,
         Command::Send(command) => command.run(&engine, format).await,
-        Command::Serve(_) | Command::Demo | Command::Keys(_) | Command::Migrate => Ok(()),
+        // They need no engine, and are done by now.
+        Command::Serve(_)
+        | Command::Demo
+        | Command::Settings
+        | Command::Keys(_)
+        | Command::Migrate => Ok(()),
     }
 }
 

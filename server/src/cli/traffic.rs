@@ -1,18 +1,21 @@
 //! What goes on: `rejoinder conversation`, `events`, `deliveries`, `unrouted` and `send`.
 
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, value_parser};
 use rejoinder_engine::domain::content::Content;
 use rejoinder_engine::domain::ids::{ConversationId, EventId, UnroutedId};
 use rejoinder_engine::store::DeliveryFilter;
 use rejoinder_engine::{Engine, PersonSend};
 
 use super::{Failure, open};
-use crate::api::conversations::{self, LinesJson};
+use crate::api::conversations;
 use crate::api::deliveries::{self, DeliveriesJson, DeliveryJson};
 use crate::api::events::{self, CountsJson};
+use crate::api::messages::LinesJson;
 use crate::api::unrouted::UnroutedJson;
 use crate::out::{self, Format};
 
+/// Items of a list at most: more than anybody reads, and little enough for the memory.
+const MAX_LISTED: u64 = 10_000;
 /// Lines of a conversation that are shown.
 const SHOWN_LINES: u64 = 20;
 
@@ -42,7 +45,7 @@ where
     #[arg(long, value_name = "ID")]
     after: Option<T>,
     /// How many at most
-    #[arg(long, default_value_t = 100)]
+    #[arg(long, default_value_t = 100, value_parser = value_parser!(u64).range(1..=MAX_LISTED))]
     limit: u64,
 }
 
@@ -64,7 +67,7 @@ pub(super) struct Deliveries {
     #[arg(long)]
     state: Option<String>,
     /// How many of the latest
-    #[arg(long, default_value_t = 100)]
+    #[arg(long, default_value_t = 100, value_parser = value_parser!(u64).range(1..=MAX_LISTED))]
     limit: u64,
 }
 
@@ -76,7 +79,7 @@ pub(super) enum Unrouted {
         #[arg(long, value_name = "ID")]
         after: Option<UnroutedId>,
         /// How many at most
-        #[arg(long, default_value_t = 100)]
+        #[arg(long, default_value_t = 100, value_parser = value_parser!(u64).range(1..=MAX_LISTED))]
         limit: u64,
     },
     /// Run one again, now that its channel is there

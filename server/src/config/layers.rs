@@ -8,7 +8,7 @@ use toml::{Table, Value};
 use super::ConfigError;
 
 /// Every key with its default; embedded, so that it is always there and always right.
-const DEFAULTS: &str = include_str!("../../config.default.toml");
+pub(super) const DEFAULTS: &str = include_str!("../../config.default.toml");
 /// What the names of our environment variables begin with.
 const PREFIX: &str = "REJOINDER_";
 /// Letters that may differ for a name to be taken for a mistyped one.
@@ -66,7 +66,7 @@ impl Layers {
     fn file_value(&mut self, path: &str, name: &str, value: Value) -> Result<(), ConfigError> {
         let Some(known) = self.values.get_mut(name) else {
             let hint = nearest(name, self.values.keys().map(String::as_str)).map_or_else(
-                || "server/config.default.toml lists all of them".to_owned(),
+                || "`rejoinder settings` prints all of them".to_owned(),
                 |near| format!("did you mean '{near}'?"),
             );
             return Err(ConfigError(format!(

@@ -197,6 +197,11 @@ impl Config {
     }
 }
 
+/// Every setting with its default and a sentence, as a file to begin with.
+pub(crate) const fn defaults() -> &'static str {
+    layers::DEFAULTS
+}
+
 /// A variable that a person names as the place of a credential.
 #[expect(
     clippy::disallowed_methods,

@@ -68,7 +68,7 @@ fn an_unknown_setting_is_refused_with_the_one_that_was_meant() {
         refusal("[meta]\nap_secret = \"x\""),
         "rejoinder.toml: there is no setting 'meta.ap_secret'; did you mean 'meta.app_secret'?"
     );
-    assert!(refusal("colour = \"red\"").contains("config.default.toml"));
+    assert!(refusal("colour = \"red\"").contains("rejoinder settings"));
 }
 
 #[test]
