@@ -3,9 +3,17 @@
 //! A filter picks values out of a request, a handler calls the engine, and `reply` says how the
 //! outcome looks on the wire. What happens to a message is the engine's business alone.
 
+mod api;
+mod auth;
 pub mod body;
+pub mod cli;
+pub mod config;
+pub mod demo;
+mod out;
+mod refusals;
 pub mod reply;
 pub mod serve;
 mod webhooks;
 
+pub use config::Config;
 pub use serve::{ServeError, ServeOptions, Server};

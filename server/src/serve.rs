@@ -19,7 +19,9 @@ use tokio::task::{JoinHandle, JoinSet};
 use warp::Filter;
 use warp::reply::Response;
 
+use crate::api;
 use crate::body::Reader;
+use crate::refusals::Refusals;
 use crate::reply;
 use crate::webhooks::{self, Webhooks};
 
@@ -221,7 +223,9 @@ fn filter(
         engine: engine.clone(),
         public_url: public_url.to_owned(),
         reader: reader.clone(),
+        refusals: Refusals::default(),
     });
+    let api = api::routes(engine.clone(), reader.clone());
     let healthz = warp::path!("healthz").map(reply::healthy);
     let engine = engine.clone();
     let readyz = warp::path!("readyz").then(move || {
@@ -229,6 +233,8 @@ fn filter(
         async move { ready(&engine, &stopping).await }
     });
     webhooks
+        .or(api)
+        .unify()
         .or(healthz)
         .unify()
         .or(readyz)

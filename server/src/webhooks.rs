@@ -5,17 +5,26 @@ use bytes::{Buf, Bytes};
 use futures_util::Stream;
 use rejoinder_engine::adapter::{MAX_WEBHOOK_BYTES, Method, Webhook};
 use rejoinder_engine::domain::ids::ChannelId;
-use rejoinder_engine::{AcceptError, Engine};
+use rejoinder_engine::{AcceptError, Engine, store};
 use warp::http::{self, HeaderMap};
 use warp::path::{FullPath, Tail};
 use warp::reply::Response;
 use warp::{Filter, Rejection};
 
 use crate::body::Reader;
+use crate::refusals::Refusals;
 use crate::reply;
 
 /// What the people of Meta, and the addresses entered in its dashboard, call the adapter `meta`.
 const META_ALIAS: &str = "whatsapp";
+
+/// The adapter behind `META_ALIAS`.
+const META: &str = "meta";
+
+/// How an adapter is called in the addresses that its provider is given.
+pub(crate) fn segment(kind: &str) -> &str {
+    if kind == META { META_ALIAS } else { kind }
+}
 
 /// What is needed to let a webhook in.
 #[derive(Clone)]
@@ -24,6 +33,7 @@ pub(crate) struct Webhooks {
     /// Without a slash at its end.
     pub(crate) public_url: String,
     pub(crate) reader: Reader,
+    pub(crate) refusals: Refusals,
 }
 
 /// The request line and headers of a webhook.
@@ -82,7 +92,10 @@ impl Webhooks {
         };
         let channel_id: Option<ChannelId> = match channel.map(str::parse).transpose() {
             Ok(channel_id) => channel_id,
-            Err(_) => return reply::refused(),
+            Err(_) => {
+                self.refusals.note(provider);
+                return reply::refused();
+            }
         };
         let body = match self
             .reader
@@ -96,7 +109,7 @@ impl Webhooks {
         let webhook = self.webhook(method, channel_id, head, bytes);
         // In a task of its own, so that a sender who hangs up cancels nothing half-way.
         let task = tokio::spawn(async move {
-            let response = answer(&self.engine, provider, &webhook).await;
+            let response = self.answer(provider, &webhook).await;
             drop(share);
             response
         });
@@ -106,7 +119,7 @@ impl Webhooks {
 
     /// The adapter's kind by the name in the path.
     fn kind(&self, name: &str) -> Option<&'static str> {
-        let name = if name == META_ALIAS { "meta" } else { name };
+        let name = if name == META_ALIAS { META } else { name };
         self.engine
             .providers()
             .map(|(kind, _)| kind)
@@ -147,26 +160,36 @@ impl Webhooks {
             body,
         }
     }
-}
 
-async fn answer(engine: &Engine, provider: &str, webhook: &Webhook) -> Response {
-    if webhook.method == Method::Get
-        && let Ok(challenge) = engine.handshake(provider, webhook).await
-    {
-        return reply::handshake(challenge);
-    }
-    // A GET that is no handshake may yet be a webhook: Twilio sends them so if told to.
-    match engine.accept(provider, webhook).await {
-        Ok(accepted) => reply::webhook(accepted.reply),
-        Err(AcceptError::Refused(_)) => reply::refused(),
-        Err(AcceptError::UnknownProvider(_)) => reply::Error::Missing("provider").into(),
-        Err(AcceptError::NotStored(error)) => {
-            tracing::error!(
-                adapter.kind = provider,
-                %error,
-                "a webhook could not be stored; its provider was told to send it again"
-            );
-            reply::Error::Overloaded.into()
+    async fn answer(&self, provider: &str, webhook: &Webhook) -> Response {
+        if webhook.method == Method::Get
+            && let Ok(challenge) = self.engine.handshake(provider, webhook).await
+        {
+            return reply::handshake(challenge);
+        }
+        // A GET that is no handshake may yet be a webhook: Twilio sends them so if told to.
+        match self.engine.accept(provider, webhook).await {
+            Ok(accepted) => reply::webhook(accepted.reply),
+            Err(AcceptError::Refused(_)) => {
+                self.refusals.note(provider);
+                reply::refused()
+            }
+            Err(AcceptError::UnknownProvider(_)) => reply::Error::Missing("provider").into(),
+            Err(AcceptError::NotStored(store::Error::Overloaded)) => {
+                tracing::warn!(
+                    adapter.kind = provider,
+                    "too much is waiting; a webhook's provider was told to send it again"
+                );
+                reply::Error::Overloaded.into()
+            }
+            Err(AcceptError::NotStored(error)) => {
+                tracing::error!(
+                    adapter.kind = provider,
+                    %error,
+                    "a webhook could not be stored; its provider was told to send it again"
+                );
+                reply::Error::Overloaded.into()
+            }
         }
     }
 }

@@ -105,6 +105,17 @@ impl LocationStore<'_> {
             .await?;
         rows.into_iter().map(Contact::try_from).collect()
     }
+
+    /// One contact.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn contact(&self, id: ContactId) -> Result<Option<Contact>, Error> {
+        let row = Entity::find_by_id((self.location_id.uuid(), id.uuid()))
+            .one(self.reader())
+            .await?;
+        row.map(Contact::try_from).transpose()
+    }
 }
 
 /// Finds the contact at the other end, or creates it; links addresses that were not known yet.

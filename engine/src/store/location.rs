@@ -4,7 +4,7 @@ use sea_orm::entity::prelude::*;
 use sea_orm::{ActiveValue::Set, DatabaseTransaction, QueryOrder};
 
 use super::batch::Batch;
-use super::{Error, Operation, Store, read_json, revision, write_json};
+use super::{Error, LocationStore, Operation, Store, read_json, revision, write_json};
 use crate::domain::ids::LocationId;
 use crate::domain::location::Location;
 use crate::domain::time::Timestamp;
@@ -61,6 +61,19 @@ impl Store {
         let row = Entity::find_by_id(id.uuid()).one(&self.reader).await?;
         row.map(|row| Ok((Location::try_from(&row)?, row.data_key)))
             .transpose()
+    }
+}
+
+impl LocationStore<'_> {
+    /// The location itself, if it is there.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn location(&self) -> Result<Option<Location>, Error> {
+        let row = Entity::find_by_id(self.location_id.uuid())
+            .one(self.reader())
+            .await?;
+        row.as_ref().map(Location::try_from).transpose()
     }
 }
 

@@ -38,6 +38,11 @@ struct Path {
 }
 
 impl Store {
+    /// Whether another process works on this database: it does not hear of deliveries stored beside it.
+    pub async fn is_worked_on(&self) -> bool {
+        self.lock().await.is_err()
+    }
+
     /// Takes the database for this process.
     pub(crate) async fn lock(&self) -> Result<Lock, Error> {
         match self.reader.get_database_backend() {

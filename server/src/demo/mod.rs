@@ -64,7 +64,9 @@ async fn converse(stage: &mut Stage, screen: &mut Screen) -> anyhow::Result<()> 
                 Err(error) => screen.note(&error.to_string()),
             },
             _ => {
-                let nth = command.strip_prefix(':').and_then(|number| number.parse::<usize>().ok());
+                let nth = command
+                    .strip_prefix(':')
+                    .and_then(|number| number.parse::<usize>().ok());
                 match (nth, command.starts_with(':')) {
                     (Some(nth), _) => match stage.tap(ADA, nth).await? {
                         Some(title) => screen.says(stage.now(), "Ada", &format!("[{title}]")),

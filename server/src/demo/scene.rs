@@ -40,10 +40,14 @@ pub(super) async fn play(stage: &mut Stage, screen: &mut Screen) -> anyhow::Resu
     stage.says(BEN, "Is the price negotiable?").await?;
     expect(stage, screen, 1).await?;
     screen.says(stage.now(), "Owner", "Hi Ben, let me call you about that.");
-    stage.owner_answers(BEN, "Hi Ben, let me call you about that.").await?;
+    stage
+        .owner_answers(BEN, "Hi Ben, let me call you about that.")
+        .await?;
     stage.settle().await?;
     screen.says(stage.now(), "Ben", "Great. And the price of the garage?");
-    stage.says(BEN, "Great. And the price of the garage?").await?;
+    stage
+        .says(BEN, "Great. And the price of the garage?")
+        .await?;
     expect(stage, screen, 0).await?;
     screen.note("Nothing automatic goes to Ben for twelve hours, and his follow-up is off.");
 
@@ -58,7 +62,9 @@ pub(super) async fn play(stage: &mut Stage, screen: &mut Screen) -> anyhow::Resu
 
     let (events, deliveries, read) = stage.tally().await?;
     screen.heading("So far");
-    screen.plain(&format!("{events} events stored, {deliveries} messages sent, {read} of them read."));
+    screen.plain(&format!(
+        "{events} events stored, {deliveries} messages sent, {read} of them read."
+    ));
     Ok(())
 }
 
@@ -69,6 +75,10 @@ async fn expect(stage: &mut Stage, screen: &mut Screen, answers: usize) -> anyho
     for message in &news {
         screen.reads(message);
     }
-    ensure!(news.len() == answers, "{} answers came where {answers} were expected", news.len());
+    ensure!(
+        news.len() == answers,
+        "{} answers came where {answers} were expected",
+        news.len()
+    );
     Ok(())
 }

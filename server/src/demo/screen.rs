@@ -21,7 +21,9 @@ pub(super) struct Screen {
 
 impl Screen {
     pub(super) fn new() -> Self {
-        Self { has_reader: std::io::stdout().is_terminal() }
+        Self {
+            has_reader: std::io::stdout().is_terminal(),
+        }
     }
 
     /// A heading between two parts.
@@ -45,7 +47,11 @@ impl Screen {
 
     /// Someone says something.
     pub(super) fn says(&self, at: Timestamp, who: &str, text: &str) {
-        let time = at.to_utc().with_timezone(&super::stage::ZONE).format("%a %H:%M").to_string();
+        let time = at
+            .to_utc()
+            .with_timezone(&super::stage::ZONE)
+            .format("%a %H:%M")
+            .to_string();
         for (nth, line) in wrap(text, WIDTH - INDENT).iter().enumerate() {
             if nth == 0 {
                 self.line(&format!("{time:<11}{who:<9}{line}"));
@@ -87,7 +93,11 @@ impl Screen {
 fn reads(message: &ReceivedMessage) -> String {
     let summary = &message.summary;
     if let Some(template) = &summary.template {
-        return format!("(template {}: {})", template.name, template.params.join(", "));
+        return format!(
+            "(template {}: {})",
+            template.name,
+            template.params.join(", ")
+        );
     }
     let mut text = summary.text.clone();
     for (nth, button) in summary.buttons.iter().enumerate() {

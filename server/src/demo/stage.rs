@@ -7,7 +7,9 @@ use std::time::Duration;
 use anyhow::{Context as _, bail};
 use chrono_tz::Tz;
 use rejoinder_adapters::meta::MetaConfig;
-use rejoinder_adapters::simulator::{MetaNumber, Pushed, ReceivedMessage, Simulator, Statuses, TwilioNumber};
+use rejoinder_adapters::simulator::{
+    MetaNumber, Pushed, ReceivedMessage, Simulator, Statuses, TwilioNumber,
+};
 use rejoinder_adapters::simulator::{meta, twilio};
 use rejoinder_adapters::twilio::TwilioConfig;
 use rejoinder_engine::clock::{Clock as _, ShiftedClock};
@@ -49,9 +51,21 @@ pub(super) enum Over {
     Twilio,
 }
 
-pub(super) const ADA: Customer = Customer { name: "Ada", phone: "5511987654321", over: Over::Meta };
-pub(super) const BEN: Customer = Customer { name: "Ben", phone: "4915112345678", over: Over::Meta };
-pub(super) const CLEO: Customer = Customer { name: "Cleo", phone: "33612345678", over: Over::Twilio };
+pub(super) const ADA: Customer = Customer {
+    name: "Ada",
+    phone: "5511987654321",
+    over: Over::Meta,
+};
+pub(super) const BEN: Customer = Customer {
+    name: "Ben",
+    phone: "4915112345678",
+    over: Over::Meta,
+};
+pub(super) const CLEO: Customer = Customer {
+    name: "Cleo",
+    phone: "33612345678",
+    over: Over::Twilio,
+};
 
 /// What `scripts/demo.toml` says.
 #[derive(Deserialize)]
@@ -65,13 +79,16 @@ struct Plan {
 #[serde(deny_unknown_fields)]
 struct PlannedLocation {
     name: String,
-    time_zone: Tz,
+    time_zone: String,
 }
 
 /// The rules that come with the program; a test keeps this list and the plan together.
 const RULES: [(&str, &str); 2] = [
     ("price.rhai", include_str!("../../../scripts/price.rhai")),
-    ("viewing.rhai", include_str!("../../../scripts/viewing.rhai")),
+    (
+        "viewing.rhai",
+        include_str!("../../../scripts/viewing.rhai"),
+    ),
 ];
 
 pub(super) struct Stage {
@@ -90,28 +107,48 @@ pub(super) struct Stage {
 
 impl Stage {
     pub(super) async fn set() -> anyhow::Result<Self> {
-        let plan: Plan = toml::from_str(include_str!("../../../scripts/demo.toml")).context("scripts/demo.toml")?;
+        let plan: Plan = toml::from_str(include_str!("../../../scripts/demo.toml"))
+            .context("scripts/demo.toml")?;
         let folder = tempfile::tempdir().context("a temporary folder")?;
         let clock = Arc::new(ShiftedClock::starting_at(START));
-        let simulator = Simulator::start_with(clock.clone()).await.context("the simulated provider")?;
+        let simulator = Simulator::start_with(clock.clone())
+            .await
+            .context("the simulated provider")?;
         simulator.configure(|settings| settings.statuses = Statuses::Read);
         let app_secret = Vault::generate_ring("demo");
         let url = format!("sqlite:{}", folder.path().join("demo.db").display());
         let engine = engine(&url, &simulator.base_url(), &clock, app_secret.clone()).await?;
         let new = NewLocation {
             name: plan.location.name.clone(),
-            time_zone: plan.location.time_zone,
+            time_zone: plan
+                .location
+                .time_zone
+                .parse()
+                .context("the time zone in scripts/demo.toml")?,
             settings: LocationSettings::default(),
         };
         let location = engine.create_location(new).await?;
         for name in &plan.rules {
-            let (_, source) = RULES.iter().find(|(known, _)| known == name).with_context(|| format!("no rule {name}"))?;
-            let new = NewRule { name: name.clone(), source: (*source).to_owned(), position: None };
+            let (_, source) = RULES
+                .iter()
+                .find(|(known, _)| known == name)
+                .with_context(|| format!("no rule {name}"))?;
+            let new = NewRule {
+                name: name.clone(),
+                source: (*source).to_owned(),
+                position: None,
+            };
             let rule = engine.create_rule(location.id, new).await?;
-            engine.publish_rule(location.id, rule.id).await.with_context(|| name.clone())?;
+            engine
+                .publish_rule(location.id, rule.id)
+                .await
+                .with_context(|| name.clone())?;
         }
         engine.start().await?;
-        let listen = ServeOptions { listen: ([127, 0, 0, 1], 0).into(), ..ServeOptions::default() };
+        let listen = ServeOptions {
+            listen: ([127, 0, 0, 1], 0).into(),
+            ..ServeOptions::default()
+        };
         let server = Server::bind(engine.clone(), listen).await?;
         let origin = format!("http://{}", server.addr());
         let meta = connect_meta(&engine, &simulator, location.id, &origin, &app_secret).await?;
@@ -155,16 +192,36 @@ impl Stage {
     }
 
     /// A customer taps the `nth` button (from 1) of the last message that had any; gives its title.
-    pub(super) async fn tap(&self, customer: Customer, nth: usize) -> anyhow::Result<Option<String>> {
+    pub(super) async fn tap(
+        &self,
+        customer: Customer,
+        nth: usize,
+    ) -> anyhow::Result<Option<String>> {
         let received = self.simulator.received();
-        let last = received.iter().rev().find(|m| m.to == customer.phone && !m.summary.buttons.is_empty());
+        let last = received
+            .iter()
+            .rev()
+            .find(|m| m.to == customer.phone && !m.summary.buttons.is_empty());
         let Some(message) = last else { return Ok(None) };
-        let Some(button) = nth.checked_sub(1).and_then(|nth| message.summary.buttons.get(nth)) else { return Ok(None) };
+        let Some(button) = nth
+            .checked_sub(1)
+            .and_then(|nth| message.summary.buttons.get(nth))
+        else {
+            return Ok(None);
+        };
         let (id, title, context) = (&button.id, &button.title, &message.provider_id);
         let Customer { name, phone, over } = customer;
         let pushed = match over {
-            Over::Meta => self.meta.customer_taps(name, phone, id, title, context).await,
-            Over::Twilio => self.twilio.customer_taps(name, phone, id, title, context).await,
+            Over::Meta => {
+                self.meta
+                    .customer_taps(name, phone, id, title, context)
+                    .await
+            }
+            Over::Twilio => {
+                self.twilio
+                    .customer_taps(name, phone, id, title, context)
+                    .await
+            }
         };
         accepted(pushed?)?;
         Ok(Some(title.clone()))
@@ -192,15 +249,23 @@ impl Stage {
             self.simulator.settled().await;
             anyhow::Ok(())
         };
-        tokio::time::timeout(PATIENCE, settled).await.context("the demo waited too long for an answer")?
+        tokio::time::timeout(PATIENCE, settled)
+            .await
+            .context("the demo waited too long for an answer")?
     }
 
     async fn is_quiet(&self) -> anyhow::Result<bool> {
         let store = self.engine.store().of(self.location_id);
-        let pending = store.events(None, 500).await?.iter().any(|row| row.state == "pending");
+        let pending = store
+            .events(None, 500)
+            .await?
+            .iter()
+            .any(|row| row.state == "pending");
         let open = ["ready", "sending"];
         let deliveries = store.deliveries(&DeliveryFilter::default(), 500).await?;
-        let leaving = deliveries.iter().any(|row| open.contains(&row.delivery.state.name()));
+        let leaving = deliveries
+            .iter()
+            .any(|row| open.contains(&row.delivery.state.name()));
         Ok(!pending && !leaving && self.engine.backlog() == (0, 0))
     }
 
@@ -217,7 +282,10 @@ impl Stage {
         let store = self.engine.store().of(self.location_id);
         let events = store.events(None, 500).await?.len();
         let deliveries = store.deliveries(&DeliveryFilter::default(), 500).await?;
-        let read = deliveries.iter().filter(|row| row.delivery.state.name() == "read").count();
+        let read = deliveries
+            .iter()
+            .filter(|row| row.delivery.state.name() == "read")
+            .count();
         Ok((events, deliveries.len(), read))
     }
 
@@ -235,11 +303,19 @@ fn accepted(pushed: Pushed) -> anyhow::Result<Pushed> {
     Ok(pushed)
 }
 
-async fn engine(url: &str, provider: &str, clock: &Arc<ShiftedClock>, app_secret: Secret) -> anyhow::Result<Engine> {
+async fn engine(
+    url: &str,
+    provider: &str,
+    clock: &Arc<ShiftedClock>,
+    app_secret: Secret,
+) -> anyhow::Result<Engine> {
     let store = Store::open(url).await?;
     Migrator::up(store.connection(), None).await?;
     let config = rejoinder_adapters::Config {
-        meta: MetaConfig { base_url: provider.to_owned(), ..MetaConfig::default() },
+        meta: MetaConfig {
+            base_url: provider.to_owned(),
+            ..MetaConfig::default()
+        },
         twilio: TwilioConfig {
             api_url: provider.to_owned(),
             content_url: provider.to_owned(),
@@ -279,7 +355,9 @@ async fn connect_meta(
         phone: Phone::parse(&registration.display_phone).context("a number")?,
         name: "Front desk".to_owned(),
         settings: rejoinder_engine::domain::channel::ChannelSettings::default(),
-        credentials: [("access_token", Secret::new("demo-token"))].into_iter().collect(),
+        credentials: [("access_token", Secret::new("demo-token"))]
+            .into_iter()
+            .collect(),
     };
     engine.create_channel(location_id, new).await?;
     Ok(simulator.meta_number(registration))
@@ -305,7 +383,9 @@ async fn connect_twilio(
         phone: Phone::parse(&registration.number).context("a number")?,
         name: "Second line".to_owned(),
         settings: rejoinder_engine::domain::channel::ChannelSettings::default(),
-        credentials: [("auth_token", Secret::new(registration.auth_token.clone()))].into_iter().collect(),
+        credentials: [("auth_token", Secret::new(registration.auth_token.clone()))]
+            .into_iter()
+            .collect(),
     };
     engine.create_channel(location_id, new).await?;
     Ok(simulator.twilio_number(registration))
@@ -317,10 +397,17 @@ mod tests {
 
     #[test]
     fn every_rule_of_the_plan_comes_with_the_program() {
-        let plan: Plan = toml::from_str(include_str!("../../../scripts/demo.toml")).expect("a plan");
+        let plan: Plan =
+            toml::from_str(include_str!("../../../scripts/demo.toml")).expect("a plan");
         for name in &plan.rules {
-            assert!(RULES.iter().any(|(known, _)| known == name), "{name}: add it to RULES");
+            assert!(
+                RULES.iter().any(|(known, _)| known == name),
+                "{name}: add it to RULES"
+            );
         }
-        assert_eq!(plan.location.time_zone, ZONE, "the screen shows the location's time");
+        assert_eq!(
+            plan.location.time_zone, ZONE,
+            "the screen shows the location's time"
+        );
     }
 }

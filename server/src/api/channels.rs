@@ -1,0 +1,201 @@
+//! Channels in the API. Credentials go in and never come out.
+
+use std::collections::BTreeMap;
+
+use rejoinder_engine::adapter::Credentials;
+use rejoinder_engine::crypto::Secret;
+use rejoinder_engine::domain::channel::{Channel, ChannelSettings};
+use rejoinder_engine::domain::contact::Phone;
+use rejoinder_engine::domain::ids::ChannelId;
+use rejoinder_engine::{ChannelChange, NewChannel};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use warp::reply::Response;
+
+use super::merge;
+use super::request::{Scoped, id};
+use crate::reply::{self, Error};
+
+/// A channel as printed.
+#[derive(Serialize)]
+pub(crate) struct ChannelJson {
+    id: String,
+    location_id: String,
+    provider: String,
+    account: String,
+    key: String,
+    phone: String,
+    name: String,
+    enabled: bool,
+    settings: ChannelSettings,
+    /// Where its provider sends webhooks; absent if the server has no public address.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    webhook_url: Option<String>,
+}
+
+impl ChannelJson {
+    /// A channel of a server that is known as `public_url`.
+    pub(crate) fn new(channel: Channel, public_url: &str) -> Self {
+        Self {
+            webhook_url: webhook_url(public_url, &channel),
+            id: channel.id.to_string(),
+            location_id: channel.location_id.to_string(),
+            provider: channel.provider,
+            account: channel.account,
+            key: channel.key,
+            phone: channel.phone.to_string(),
+            name: channel.name,
+            enabled: channel.enabled,
+            settings: channel.settings,
+        }
+    }
+}
+
+/// A channel's own address for webhooks.
+pub(crate) fn webhook_url(public_url: &str, channel: &Channel) -> Option<String> {
+    let provider = crate::webhooks::segment(&channel.provider);
+    (!public_url.is_empty()).then(|| format!("{public_url}/api/webhooks/{provider}/{}", channel.id))
+}
+
+/// A list of channels as printed.
+#[derive(Serialize)]
+pub(crate) struct ChannelsJson {
+    channels: Vec<ChannelJson>,
+}
+
+impl ChannelsJson {
+    pub(crate) fn new(channels: Vec<Channel>, public_url: &str) -> Self {
+        let channels = channels.into_iter();
+        Self {
+            channels: channels
+                .map(|channel| ChannelJson::new(channel, public_url))
+                .collect(),
+        }
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Create {
+    provider: String,
+    account: String,
+    key: Option<String>,
+    phone: String,
+    name: String,
+    #[serde(default)]
+    settings: Map<String, Value>,
+    #[serde(default)]
+    credentials: BTreeMap<String, String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Change {
+    name: Option<String>,
+    enabled: Option<bool>,
+    #[serde(default)]
+    settings: Map<String, Value>,
+    #[serde(default)]
+    credentials: BTreeMap<String, String>,
+}
+
+/// A phone number, from what people write.
+///
+/// # Errors
+/// It is not one.
+pub(crate) fn phone(text: &str) -> Result<Phone, Error> {
+    Phone::parse(text).ok_or_else(|| {
+        Error::Invalid(format!(
+            "'{text}' is not a phone number; write it with its country, such as +4930901820"
+        ))
+    })
+}
+
+/// A channel's settings, with those that people name changed.
+///
+/// # Errors
+/// One of them does not read.
+pub(crate) fn settings(
+    current: &ChannelSettings,
+    change: Map<String, Value>,
+) -> Result<ChannelSettings, Error> {
+    merge(current, change)
+}
+
+fn credentials(fields: BTreeMap<String, String>) -> Credentials {
+    let fields = fields.into_iter();
+    fields
+        .map(|(field, value)| (field, Secret::new(value)))
+        .collect()
+}
+
+/// `/channels…`
+pub(crate) async fn route(path: &[&str], scoped: &Scoped) -> Result<Response, Error> {
+    match (scoped.request.method.as_str(), path) {
+        ("GET", []) => list(scoped).await,
+        ("POST", []) => create(scoped).await,
+        (_, []) => Err(Error::Method("GET, POST")),
+        ("PATCH", [channel]) => change(scoped, id(channel, "channel")?).await,
+        ("GET", [channel]) => {
+            let channel = find(scoped, id(channel, "channel")?).await?;
+            Ok(reply::ok(&ChannelJson::new(
+                channel,
+                scoped.engine().public_url(),
+            )))
+        }
+        (_, [_]) => Err(Error::Method("GET, PATCH")),
+        _ => Err(Error::Missing("path")),
+    }
+}
+
+async fn find(scoped: &Scoped, id: ChannelId) -> Result<Channel, Error> {
+    let channels = scoped.store().channels().await?;
+    let mut channels = channels.into_iter();
+    channels
+        .find(|channel| channel.id == id)
+        .ok_or(Error::Missing("channel"))
+}
+
+async fn list(scoped: &Scoped) -> Result<Response, Error> {
+    scoped.request.query.only(&[])?;
+    let channels = scoped.store().channels().await?;
+    Ok(reply::ok(&ChannelsJson::new(
+        channels,
+        scoped.engine().public_url(),
+    )))
+}
+
+async fn create(scoped: &Scoped) -> Result<Response, Error> {
+    let create: Create = scoped.request.json()?;
+    let new = NewChannel {
+        provider: create.provider,
+        account: create.account,
+        key: create.key,
+        phone: phone(&create.phone)?,
+        name: create.name,
+        settings: settings(&ChannelSettings::default(), create.settings)?,
+        credentials: credentials(create.credentials),
+    };
+    let engine = scoped.engine();
+    let channel = engine.create_channel(scoped.location_id, new).await?;
+    Ok(reply::created(&ChannelJson::new(
+        channel,
+        engine.public_url(),
+    )))
+}
+
+async fn change(scoped: &Scoped, id: ChannelId) -> Result<Response, Error> {
+    let change: Change = scoped.request.json()?;
+    let current = find(scoped, id).await?;
+    let change = ChannelChange {
+        name: change.name,
+        settings: Some(settings(&current.settings, change.settings)?),
+        enabled: change.enabled,
+        credentials: credentials(change.credentials),
+    };
+    let engine = scoped.engine();
+    let channel = engine
+        .change_channel(scoped.location_id, id, change)
+        .await?;
+    Ok(reply::ok(&ChannelJson::new(channel, engine.public_url())))
+}

@@ -1,0 +1,134 @@
+//! Deliveries in the API.
+
+use rejoinder_engine::domain::content::Content;
+use rejoinder_engine::domain::delivery::{DeliveryState, Origin};
+use rejoinder_engine::domain::ids::DeliveryId;
+use rejoinder_engine::store::{DeliveryFilter, DeliveryRow};
+use serde::Serialize;
+use warp::reply::Response;
+
+use super::events::FailureJson;
+use super::request::{Scoped, id};
+use crate::reply::{self, Error};
+
+/// A delivery as printed.
+#[derive(Serialize)]
+pub(crate) struct DeliveryJson {
+    id: String,
+    conversation_id: String,
+    channel_id: String,
+    /// `rule` or `person`.
+    origin: &'static str,
+    rule_id: Option<String>,
+    run_id: Option<String>,
+    event_id: Option<String>,
+    kind: &'static str,
+    text: String,
+    content: Content,
+    fallback: Option<Content>,
+    reply_to: Option<String>,
+    state: &'static str,
+    attempts: u32,
+    provider_id: Option<String>,
+    error: Option<FailureJson>,
+    not_before: String,
+    fallback_of: Option<String>,
+    created_at: String,
+    updated_at: String,
+}
+
+impl From<DeliveryRow> for DeliveryJson {
+    fn from(row: DeliveryRow) -> Self {
+        let DeliveryRow {
+            delivery,
+            failure,
+            updated_at,
+        } = row;
+        let (rule_id, run_id, event_id) = match delivery.origin {
+            Origin::Rule {
+                rule_id,
+                run_id,
+                event_id,
+            } => (Some(rule_id), Some(run_id), Some(event_id)),
+            Origin::Person => (None, None, None),
+        };
+        Self {
+            id: delivery.id.to_string(),
+            conversation_id: delivery.conversation_id.to_string(),
+            channel_id: delivery.channel_id.to_string(),
+            origin: delivery.origin.name(),
+            rule_id: rule_id.map(|id| id.to_string()),
+            run_id: run_id.map(|id| id.to_string()),
+            event_id: event_id.map(|id| id.to_string()),
+            kind: delivery.content.kind(),
+            text: delivery.content.text().to_owned(),
+            content: delivery.content,
+            fallback: delivery.fallback,
+            reply_to: delivery.reply_to,
+            state: delivery.state.name(),
+            attempts: delivery.attempts,
+            provider_id: delivery.provider_id,
+            error: failure.map(FailureJson::from),
+            not_before: delivery.not_before.to_string(),
+            fallback_of: delivery.fallback_of.map(|id| id.to_string()),
+            created_at: delivery.created_at.to_string(),
+            updated_at: updated_at.to_string(),
+        }
+    }
+}
+
+/// The latest deliveries, oldest first, as printed.
+#[derive(Serialize)]
+pub(crate) struct DeliveriesJson {
+    deliveries: Vec<DeliveryJson>,
+}
+
+impl From<Vec<DeliveryRow>> for DeliveriesJson {
+    fn from(rows: Vec<DeliveryRow>) -> Self {
+        Self {
+            deliveries: rows.into_iter().map(DeliveryJson::from).collect(),
+        }
+    }
+}
+
+/// A delivery's state, from what people write.
+///
+/// # Errors
+/// There is no such state.
+pub(crate) fn state(text: &str) -> Result<String, Error> {
+    DeliveryState::parse(text)
+        .map(|state| state.name().to_owned())
+        .ok_or_else(|| {
+            Error::invalid(format!(
+                "there is no state '{text}'; there are: ready, sending, in_doubt, accepted, sent, \
+                 delivered, read, played, failed, cancelled"
+            ))
+        })
+}
+
+/// `/deliveries…`
+pub(crate) async fn route(path: &[&str], scoped: &Scoped) -> Result<Response, Error> {
+    match (scoped.request.method.as_str(), path) {
+        ("GET", []) => list(scoped).await,
+        ("GET", [delivery]) => show(scoped, id(delivery, "delivery")?).await,
+        (_, [] | [_]) => Err(Error::Method("GET")),
+        _ => Err(Error::Missing("path")),
+    }
+}
+
+async fn list(scoped: &Scoped) -> Result<Response, Error> {
+    let query = &scoped.request.query;
+    query.only(&["conversation", "state", "limit"])?;
+    let filter = DeliveryFilter {
+        conversation_id: query.id("conversation")?,
+        state: query.text("state").map(state).transpose()?,
+    };
+    let rows = scoped.store().deliveries(&filter, query.limit()?).await?;
+    Ok(reply::ok(&DeliveriesJson::from(rows)))
+}
+
+async fn show(scoped: &Scoped, id: DeliveryId) -> Result<Response, Error> {
+    let row = scoped.store().delivery(id).await?;
+    let row = row.ok_or(Error::Missing("delivery"))?;
+    Ok(reply::ok(&DeliveryJson::from(row)))
+}

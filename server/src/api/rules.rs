@@ -1,0 +1,182 @@
+//! Rules in the API.
+
+use rejoinder_engine::domain::ids::RuleId;
+use rejoinder_engine::domain::rule::Rule;
+use rejoinder_engine::script::Diagnostic;
+use rejoinder_engine::store::NewRule;
+use serde::{Deserialize, Serialize};
+use warp::reply::Response;
+
+use super::request::{Scoped, id};
+use crate::reply::{self, Error};
+
+/// A rule as listed.
+#[derive(Serialize)]
+pub(crate) struct RuleJson {
+    id: String,
+    location_id: String,
+    name: String,
+    position: i32,
+    enabled: bool,
+    /// The version that runs, or null.
+    published: Option<i32>,
+    updated_at: String,
+}
+
+impl From<&Rule> for RuleJson {
+    fn from(rule: &Rule) -> Self {
+        Self {
+            id: rule.id.to_string(),
+            location_id: rule.location_id.to_string(),
+            name: rule.name.clone(),
+            position: rule.position,
+            enabled: rule.enabled,
+            published: rule.published,
+            updated_at: rule.updated_at.to_string(),
+        }
+    }
+}
+
+/// A rule with its draft.
+#[derive(Serialize)]
+pub(crate) struct RuleSourceJson {
+    #[serde(flatten)]
+    rule: RuleJson,
+    source: String,
+}
+
+impl From<Rule> for RuleSourceJson {
+    fn from(rule: Rule) -> Self {
+        Self {
+            rule: RuleJson::from(&rule),
+            source: rule.draft,
+        }
+    }
+}
+
+/// A list of rules as printed.
+#[derive(Serialize)]
+pub(crate) struct RulesJson {
+    rules: Vec<RuleJson>,
+}
+
+impl From<&[Rule]> for RulesJson {
+    fn from(rules: &[Rule]) -> Self {
+        Self {
+            rules: rules.iter().map(RuleJson::from).collect(),
+        }
+    }
+}
+
+/// A mistake in a script.
+#[derive(Serialize)]
+pub(crate) struct DiagnosticJson {
+    message: String,
+    line: u32,
+    column: u32,
+}
+
+/// What is wrong with a script; an empty list if it can be published.
+#[derive(Serialize)]
+pub(crate) struct CheckJson {
+    diagnostics: Vec<DiagnosticJson>,
+}
+
+impl From<Vec<Diagnostic>> for CheckJson {
+    fn from(diagnostics: Vec<Diagnostic>) -> Self {
+        let diagnostics = diagnostics.into_iter();
+        Self {
+            diagnostics: diagnostics
+                .map(|diagnostic| DiagnosticJson {
+                    message: diagnostic.message,
+                    line: diagnostic.line,
+                    column: diagnostic.column,
+                })
+                .collect(),
+        }
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Create {
+    name: String,
+    source: String,
+    position: Option<i32>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Source {
+    source: String,
+}
+
+/// `/rules…`
+pub(crate) async fn route(path: &[&str], scoped: &Scoped) -> Result<Response, Error> {
+    match (scoped.request.method.as_str(), path) {
+        ("GET", []) => list(scoped).await,
+        ("POST", []) => create(scoped).await,
+        (_, []) => Err(Error::Method("GET, POST")),
+        ("POST", ["check"]) => check(scoped),
+        (_, ["check"]) => Err(Error::Method("POST")),
+        ("GET", [rule]) => show(scoped, id(rule, "rule")?).await,
+        ("PUT", [rule]) => save(scoped, id(rule, "rule")?).await,
+        (_, [_]) => Err(Error::Method("GET, PUT")),
+        ("POST", [rule, "publish"]) => publish(scoped, id(rule, "rule")?).await,
+        ("POST", [rule, "enable"]) => set_enabled(scoped, id(rule, "rule")?, true).await,
+        ("POST", [rule, "disable"]) => set_enabled(scoped, id(rule, "rule")?, false).await,
+        (_, [_, "publish" | "enable" | "disable"]) => Err(Error::Method("POST")),
+        _ => Err(Error::Missing("path")),
+    }
+}
+
+async fn list(scoped: &Scoped) -> Result<Response, Error> {
+    scoped.request.query.only(&[])?;
+    let rules = scoped.store().rules().await?;
+    Ok(reply::ok(&RulesJson::from(rules.as_slice())))
+}
+
+async fn create(scoped: &Scoped) -> Result<Response, Error> {
+    let create: Create = scoped.request.json()?;
+    let new = NewRule {
+        name: create.name,
+        source: create.source,
+        position: create.position,
+    };
+    let rule = scoped.engine().create_rule(scoped.location_id, new).await?;
+    Ok(reply::created(&RuleSourceJson::from(rule)))
+}
+
+fn check(scoped: &Scoped) -> Result<Response, Error> {
+    let source: Source = scoped.request.json()?;
+    let diagnostics = scoped.engine().check_rule(&source.source);
+    Ok(reply::ok(&CheckJson::from(diagnostics)))
+}
+
+async fn show(scoped: &Scoped, id: RuleId) -> Result<Response, Error> {
+    let rule = scoped.store().rule(id).await?;
+    let rule = rule.ok_or(Error::Missing("rule"))?;
+    Ok(reply::ok(&RuleSourceJson::from(rule)))
+}
+
+async fn save(scoped: &Scoped, id: RuleId) -> Result<Response, Error> {
+    let source: Source = scoped.request.json()?;
+    let engine = scoped.engine();
+    let rule = engine
+        .save_draft(scoped.location_id, id, source.source)
+        .await?;
+    Ok(reply::ok(&RuleSourceJson::from(rule)))
+}
+
+async fn publish(scoped: &Scoped, id: RuleId) -> Result<Response, Error> {
+    let rule = scoped.engine().publish_rule(scoped.location_id, id).await?;
+    Ok(reply::ok(&RuleJson::from(&rule)))
+}
+
+async fn set_enabled(scoped: &Scoped, id: RuleId, enabled: bool) -> Result<Response, Error> {
+    let engine = scoped.engine();
+    let rule = engine
+        .set_rule_enabled(scoped.location_id, id, enabled)
+        .await?;
+    Ok(reply::ok(&RuleJson::from(&rule)))
+}

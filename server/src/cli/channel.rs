@@ -1,0 +1,183 @@
+//! `rejoinder channel`: the WhatsApp numbers of a location.
+
+use std::io::Read;
+
+use clap::{Args, Subcommand};
+use rejoinder_engine::adapter::Credentials;
+use rejoinder_engine::crypto::Secret;
+use rejoinder_engine::domain::channel::{Channel, ChannelSettings};
+use rejoinder_engine::{ChannelChange, Engine, NewChannel};
+
+use super::{Failure, open};
+use crate::api::channels::{ChannelJson, ChannelsJson, phone, settings};
+use crate::out::{self, Format};
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Connect a number to a location
+    Create(Create),
+    /// List a location's channels
+    List {
+        /// The location, by id or name [default: the only one]
+        #[arg(long)]
+        location: Option<String>,
+    },
+    /// Change a channel; what is not named stays
+    Set(Set),
+}
+
+#[derive(Args, Debug)]
+pub(super) struct Create {
+    /// The location, by id or name [default: the only one]
+    #[arg(long)]
+    location: Option<String>,
+    /// meta or twilio
+    #[arg(long)]
+    provider: String,
+    /// The account (Meta: business account id; Twilio: account SID)
+    #[arg(long)]
+    account: String,
+    /// The provider's id of the number (Meta: phone number id)
+    #[arg(long)]
+    key: Option<String>,
+    /// The number that customers see, such as +4930901820
+    #[arg(long)]
+    phone: String,
+    /// What people call it
+    #[arg(long)]
+    name: String,
+    #[command(flatten)]
+    details: Details,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct Set {
+    /// The channel's id
+    channel: String,
+    /// The location, by id or name [default: the only one]
+    #[arg(long)]
+    location: Option<String>,
+    /// What people call it
+    #[arg(long)]
+    name: Option<String>,
+    /// Let it take part again
+    #[arg(long, conflicts_with = "disable")]
+    enable: bool,
+    /// Keep what comes in, and send nothing
+    #[arg(long)]
+    disable: bool,
+    #[command(flatten)]
+    details: Details,
+}
+
+#[derive(Args, Debug)]
+struct Details {
+    /// A credential, repeatable: name=@file, name=- (stdin) or name=env:VAR
+    #[arg(long, value_name = "NAME=SOURCE")]
+    credential: Vec<String>,
+    /// A setting, repeatable, such as messages_per_second=20
+    #[arg(long, value_name = "NAME=VALUE")]
+    setting: Vec<String>,
+}
+
+impl Command {
+    pub(super) async fn run(self, engine: &Engine, format: Format) -> Result<(), Failure> {
+        match self {
+            Self::Create(create) => create.run(engine, format).await,
+            Self::List { location } => list(engine, location.as_deref(), format).await,
+            Self::Set(set) => set.run(engine, format).await,
+        }
+    }
+}
+
+impl Create {
+    async fn run(self, engine: &Engine, format: Format) -> Result<(), Failure> {
+        let location = open::location(engine, self.location.as_deref()).await?;
+        let change = open::settings(&self.details.setting)?;
+        let new = NewChannel {
+            provider: self.provider,
+            account: self.account,
+            key: self.key,
+            phone: phone(&self.phone)?,
+            name: self.name,
+            settings: settings(&ChannelSettings::default(), change)?,
+            credentials: credentials(&self.details.credential)?,
+        };
+        let channel = engine.create_channel(location.id, new).await?;
+        format.one(&ChannelJson::new(channel, engine.public_url()));
+        Ok(())
+    }
+}
+
+async fn list(engine: &Engine, location: Option<&str>, format: Format) -> Result<(), Failure> {
+    let location = open::location(engine, location).await?;
+    let channels = engine.store().of(location.id).channels().await?;
+    let columns = [
+        ("ID", "id"),
+        ("PROVIDER", "provider"),
+        ("PHONE", "phone"),
+        ("NAME", "name"),
+    ];
+    let channels = ChannelsJson::new(channels, engine.public_url());
+    format.list(&channels, "channels", &columns);
+    Ok(())
+}
+
+impl Set {
+    async fn run(self, engine: &Engine, format: Format) -> Result<(), Failure> {
+        let location = open::location(engine, self.location.as_deref()).await?;
+        let channels = engine.store().of(location.id).channels().await?;
+        let channel: Channel = channels
+            .into_iter()
+            .find(|channel| channel.id.to_string() == self.channel)
+            .ok_or_else(|| Failure::missing("channel", &self.channel, "channel list"))?;
+        let change = open::settings(&self.details.setting)?;
+        let change = ChannelChange {
+            name: self.name,
+            settings: Some(settings(&channel.settings, change)?),
+            enabled: (self.enable || self.disable).then_some(self.enable),
+            credentials: credentials(&self.details.credential)?,
+        };
+        let channel = engine
+            .change_channel(location.id, channel.id, change)
+            .await?;
+        format.one(&ChannelJson::new(channel, engine.public_url()));
+        Ok(())
+    }
+}
+
+/// Reads credentials from where people say they are.
+fn credentials(sources: &[String]) -> Result<Credentials, Failure> {
+    sources
+        .iter()
+        .map(|source| {
+            let (name, from) = source.split_once('=').ok_or_else(|| {
+                Failure::new("a credential is written name=@file, name=- or name=env:VAR")
+            })?;
+            Ok((name.trim().to_owned(), credential(name, from)?))
+        })
+        .collect()
+}
+
+fn credential(name: &str, from: &str) -> Result<Secret, Failure> {
+    let text = if let Some(path) = from.strip_prefix('@') {
+        Secret::new(open::read_file(path)?)
+    } else if from == "-" {
+        let mut text = String::new();
+        std::io::stdin().read_to_string(&mut text)?;
+        Secret::new(text)
+    } else if let Some(variable) = from.strip_prefix("env:") {
+        Secret::new(crate::config::variable(variable).ok_or_else(|| {
+            Failure::new(format!(
+                "the variable {variable} is not set; set it, or give '{name}' otherwise"
+            ))
+        })?)
+    } else {
+        out::note(&format!(
+            "warning: everybody on this machine can read '{name}' in the list of processes; \
+             prefer {name}=@file, {name}=- or {name}=env:VAR"
+        ));
+        Secret::new(from)
+    };
+    Ok(Secret::new(text.expose().trim()))
+}

@@ -1,0 +1,70 @@
+//! Why a command was not done, as one line for the person who gave it.
+
+use std::error::Error;
+use std::fmt;
+
+use rejoinder_engine::Problem;
+
+/// One line that ends with what to do.
+#[derive(Debug)]
+pub(super) struct Failure(String);
+
+impl Failure {
+    pub(super) fn new(sentence: impl Into<String>) -> Self {
+        Self(sentence.into())
+    }
+
+    /// There is no such thing; `list` is the command that shows what there is.
+    pub(super) fn missing(what: &str, name: &str, list: &str) -> Self {
+        Self(format!(
+            "there is no {what} '{name}'; `rejoinder {list}` shows what there is"
+        ))
+    }
+
+    /// The demo's failure, with its causes.
+    pub(super) fn of_demo(error: &anyhow::Error) -> Self {
+        Self(one_line(&format!("{error:#}")))
+    }
+
+    /// A problem with a script of that name: each mistake on a line, as editors understand it.
+    pub(super) fn of_script(file: &str, problem: Problem) -> Self {
+        match problem {
+            Problem::Script(diagnostics) => {
+                for diagnostic in &diagnostics {
+                    crate::out::note(&format!("{file}:{diagnostic}"));
+                }
+                Self(format!(
+                    "{file} has {} mistake(s); correct them and try again",
+                    diagnostics.len()
+                ))
+            }
+            other => other.into(),
+        }
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl<E: Error> From<E> for Failure {
+    fn from(error: E) -> Self {
+        let mut sentence = error.to_string();
+        let mut source = error.source();
+        while let Some(cause) = source {
+            let cause_sentence = cause.to_string();
+            // Some errors from outside repeat their cause.
+            if !sentence.contains(&cause_sentence) {
+                sentence = format!("{sentence}: {cause_sentence}");
+            }
+            source = cause.source();
+        }
+        Self(one_line(&sentence))
+    }
+}
+
+fn one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}

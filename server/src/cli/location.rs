@@ -1,0 +1,83 @@
+//! `rejoinder location`: the businesses that the server works for.
+
+use clap::Subcommand;
+use rejoinder_engine::Engine;
+
+use super::{Failure, open};
+use crate::api::locations::{LocationJson, LocationsJson, location_change, new_location};
+use crate::out::Format;
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Create a location
+    Create {
+        /// What people call it
+        #[arg(long)]
+        name: String,
+        /// Where its clocks are, such as Europe/Berlin
+        #[arg(long)]
+        time_zone: String,
+        /// A setting, repeatable, such as language=de
+        #[arg(long, value_name = "NAME=VALUE")]
+        setting: Vec<String>,
+    },
+    /// List all locations
+    List,
+    /// Show one location
+    Show {
+        /// Its id or name
+        location: String,
+    },
+    /// Change a location; what is not named stays
+    Set {
+        /// Its id or name
+        location: String,
+        /// What people call it
+        #[arg(long)]
+        name: Option<String>,
+        /// Where its clocks are
+        #[arg(long)]
+        time_zone: Option<String>,
+        /// A setting, repeatable, such as language=de
+        #[arg(long, value_name = "NAME=VALUE")]
+        setting: Vec<String>,
+    },
+}
+
+impl Command {
+    pub(super) async fn run(self, engine: &Engine, format: Format) -> Result<(), Failure> {
+        match self {
+            Self::Create {
+                name,
+                time_zone,
+                setting,
+            } => {
+                let new = new_location(name, &time_zone, open::settings(&setting)?)?;
+                let location = engine.create_location(new).await?;
+                format.one(&LocationJson::from(location));
+            }
+            Self::List => {
+                let locations = engine.store().locations().await?;
+                let columns = [("ID", "id"), ("TIME ZONE", "time_zone"), ("NAME", "name")];
+                format.list(&LocationsJson::from(locations), "locations", &columns);
+            }
+            Self::Show { location } => {
+                let location = open::location(engine, Some(&location)).await?;
+                format.one(&LocationJson::from(location));
+            }
+            Self::Set {
+                location,
+                name,
+                time_zone,
+                setting,
+            } => {
+                let location = open::location(engine, Some(&location)).await?;
+                let settings = open::settings(&setting)?;
+                let change = location_change(&location, name, time_zone.as_deref(), settings)?;
+                let location = engine.change_location(location.id, change).await?;
+                format.one(&LocationJson::from(location));
+            }
+        }
+        Ok(())
+    }
+}

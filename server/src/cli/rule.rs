@@ -1,0 +1,173 @@
+//! `rejoinder rule`: the scripts of a location.
+
+use clap::Subcommand;
+use rejoinder_engine::Engine;
+use rejoinder_engine::domain::location::Location;
+use rejoinder_engine::domain::rule::Rule;
+use rejoinder_engine::store::NewRule;
+
+use super::{Failure, open};
+use crate::api::rules::{CheckJson, RuleJson, RuleSourceJson, RulesJson};
+use crate::out::{self, Format};
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Create a rule from a script, as a draft
+    Create {
+        /// The location, by id or name [default: the only one]
+        #[arg(long)]
+        location: Option<String>,
+        /// What people call it
+        #[arg(long)]
+        name: String,
+        /// Where it stands among the rules [default: after all others]
+        #[arg(long)]
+        position: Option<i32>,
+        /// Publish it at once
+        #[arg(long)]
+        publish: bool,
+        /// The file with the script
+        file: String,
+    },
+    /// List a location's rules in the order in which they are asked
+    List {
+        /// The location, by id or name [default: the only one]
+        #[arg(long)]
+        location: Option<String>,
+    },
+    /// Show a rule and its draft
+    Show(Named),
+    /// Publish a rule's draft
+    Publish {
+        #[command(flatten)]
+        named: Named,
+        /// A file that replaces the draft first
+        file: Option<String>,
+    },
+    /// Let a rule take part
+    Enable(Named),
+    /// Let a rule not take part
+    Disable(Named),
+    /// Say what is wrong with a script
+    Check {
+        /// The file with the script
+        file: String,
+    },
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Named {
+    /// The rule, by id or name
+    rule: String,
+    /// The location, by id or name [default: the only one]
+    #[arg(long)]
+    location: Option<String>,
+}
+
+impl Named {
+    async fn find(&self, engine: &Engine) -> Result<(Location, Rule), Failure> {
+        let location = open::location(engine, self.location.as_deref()).await?;
+        let rules = engine.store().of(location.id).rules().await?;
+        let rule = rules
+            .into_iter()
+            .find(|rule| rule.name == self.rule || rule.id.to_string() == self.rule)
+            .ok_or_else(|| Failure::missing("rule", &self.rule, "rule list"))?;
+        Ok((location, rule))
+    }
+}
+
+impl Command {
+    pub(super) async fn run(self, engine: &Engine, format: Format) -> Result<(), Failure> {
+        match self {
+            Self::Create {
+                location,
+                name,
+                position,
+                publish,
+                file,
+            } => {
+                let location = open::location(engine, location.as_deref()).await?;
+                let source = open::read_file(&file)?;
+                if publish {
+                    // Before anything is stored: a mistake leaves no half-made rule behind.
+                    check(engine, &file, &source)?;
+                }
+                let new = NewRule {
+                    name,
+                    source,
+                    position,
+                };
+                let mut rule = engine.create_rule(location.id, new).await?;
+                if publish {
+                    rule = engine.publish_rule(location.id, rule.id).await?;
+                }
+                format.one(&RuleJson::from(&rule));
+            }
+            Self::List { location } => {
+                let location = open::location(engine, location.as_deref()).await?;
+                let rules = engine.store().of(location.id).rules().await?;
+                let columns = [
+                    ("ID", "id"),
+                    ("POSITION", "position"),
+                    ("ENABLED", "enabled"),
+                    ("VERSION", "published"),
+                    ("NAME", "name"),
+                ];
+                format.list(&RulesJson::from(rules.as_slice()), "rules", &columns);
+            }
+            Self::Show(named) => {
+                let (_, rule) = named.find(engine).await?;
+                if format == Format::Human {
+                    format.one(&RuleJson::from(&rule));
+                    out::line(&format!("\n{}", rule.draft.trim_end()));
+                } else {
+                    format.one(&RuleSourceJson::from(rule));
+                }
+            }
+            Self::Publish { named, file } => {
+                let (location, rule) = named.find(engine).await?;
+                if let Some(file) = &file {
+                    let source = open::read_file(file)?;
+                    check(engine, file, &source)?;
+                    engine.save_draft(location.id, rule.id, source).await?;
+                }
+                let published = engine.publish_rule(location.id, rule.id).await;
+                let rule = published.map_err(|problem| Failure::of_script(&rule.name, problem))?;
+                format.one(&RuleJson::from(&rule));
+            }
+            Self::Enable(named) => {
+                let (location, rule) = named.find(engine).await?;
+                let enabled = engine.set_rule_enabled(location.id, rule.id, true).await;
+                let rule = enabled.map_err(|problem| Failure::of_script(&rule.name, problem))?;
+                format.one(&RuleJson::from(&rule));
+            }
+            Self::Disable(named) => {
+                let (location, rule) = named.find(engine).await?;
+                let rule = engine.set_rule_enabled(location.id, rule.id, false).await?;
+                format.one(&RuleJson::from(&rule));
+            }
+            Self::Check { file } => {
+                let source = open::read_file(&file)?;
+                if format == Format::Json {
+                    format.one(&CheckJson::from(engine.check_rule(&source)));
+                } else {
+                    check(engine, &file, &source)?;
+                    out::line(&format!("{file} can be published"));
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Says what is wrong with a script, each mistake on a line.
+fn check(engine: &Engine, file: &str, source: &str) -> Result<(), Failure> {
+    let diagnostics = engine.check_rule(source);
+    if diagnostics.is_empty() {
+        return Ok(());
+    }
+    Err(Failure::of_script(
+        file,
+        rejoinder_engine::Problem::Script(diagnostics),
+    ))
+}

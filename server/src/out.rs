@@ -1,0 +1,149 @@
+//! What the program prints: for people at 80 columns, or the API's JSON for machines.
+//! Knows no resource; a table is told which members of the JSON are its columns.
+
+use std::io::{self, Write};
+
+use serde::Serialize;
+use serde_json::Value;
+
+/// Columns of the narrowest terminal that we write for.
+const WIDTH: usize = 80;
+
+/// Whom the output is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Format {
+    /// People.
+    Human,
+    /// Machines.
+    Json,
+}
+
+/// A column: its heading, and the member of each item that stands below it.
+pub(crate) type Column = (&'static str, &'static str);
+
+impl Format {
+    /// Prints one thing: its members, one a line.
+    pub(crate) fn one(self, value: &impl Serialize) {
+        let value = plain(value);
+        match (self, &value) {
+            (Self::Human, Value::Object(members)) => {
+                let widest = members.keys().map(String::len).max().unwrap_or(0);
+                for (name, value) in members {
+                    line(&format!("{name:widest$}  {}", cell(value)));
+                }
+            }
+            _ => json(&value),
+        }
+    }
+
+    /// Prints the list that `value` holds under `member`.
+    pub(crate) fn list(self, value: &impl Serialize, member: &str, columns: &[Column]) {
+        let value = plain(value);
+        if self == Self::Json {
+            return json(&value);
+        }
+        let items = value[member].as_array().map_or(&[][..], Vec::as_slice);
+        if items.is_empty() {
+            return line(&format!("no {member}"));
+        }
+        for row in table(items, columns) {
+            line(&row);
+        }
+        if let Some(next) = value["next"].as_str() {
+            line(&format!("more with --after {next}"));
+        }
+    }
+}
+
+fn plain(value: &impl Serialize) -> Value {
+    serde_json::to_value(value).expect("our own types have string keys")
+}
+
+fn table(items: &[Value], columns: &[Column]) -> Vec<String> {
+    let heading = columns.iter().map(|(heading, _)| (*heading).to_owned());
+    let mut rows = vec![heading.collect::<Vec<_>>()];
+    rows.extend(items.iter().map(|item| {
+        let cells = columns.iter().map(|(_, member)| cell(&item[*member]));
+        cells.collect()
+    }));
+    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max();
+    let widths: Vec<usize> = (0..columns.len())
+        .map(|column| width(column).unwrap_or(0))
+        .collect();
+    rows.iter().map(|row| fit(row, &widths)).collect()
+}
+
+/// A row in its columns; what does not fit is cut, with a sign that it was.
+fn fit(row: &[String], widths: &[usize]) -> String {
+    let mut text = String::new();
+    for (cell, width) in row.iter().zip(widths) {
+        text.push_str(cell);
+        text.extend(std::iter::repeat_n(' ', width + 2 - cell.chars().count()));
+    }
+    let text = text.trim_end();
+    if text.chars().count() <= WIDTH {
+        return text.to_owned();
+    }
+    text.chars().take(WIDTH - 1).chain(['…']).collect()
+}
+
+/// A value on one line. Customers' texts must not steer the terminal.
+fn cell(value: &Value) -> String {
+    let text = match value {
+        Value::Null => "-".to_owned(),
+        Value::String(text) => moment(text).unwrap_or(text).to_owned(),
+        other => other.to_string(),
+    };
+    text.chars()
+        .map(|letter| if letter.is_control() { ' ' } else { letter })
+        .collect()
+}
+
+/// A moment to the second: nobody reads the rest.
+fn moment(text: &str) -> Option<&str> {
+    let bytes = text.as_bytes();
+    let is_moment = bytes.len() == 24
+        && bytes[0].is_ascii_digit()
+        && bytes[10] == b'T'
+        && bytes[19] == b'.'
+        && bytes[23] == b'Z';
+    if is_moment { text.get(..19) } else { None }
+}
+
+fn json(value: &Value) {
+    let text = serde_json::to_string_pretty(value).expect("JSON is JSON");
+    line(&text);
+}
+
+/// Prints a line for whoever reads the output. Nobody does any more? Then there is nothing to tell.
+pub(crate) fn line(text: &str) {
+    let mut out = io::stdout().lock();
+    let _ = writeln!(out, "{text}").and_then(|()| out.flush());
+}
+
+/// Prints a line for the person at the terminal, beside the output.
+pub(crate) fn note(text: &str) {
+    let _ = writeln!(io::stderr().lock(), "{text}");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_table_fits_eighty_columns_and_holds_no_control_characters() {
+        let items = [
+            json!({"at": "2026-11-22T10:00:00.123Z", "text": format!("a\u{1b}[2J\n{}", "x".repeat(99))}),
+        ];
+        let rows = table(&items, &[("TIME", "at"), ("TEXT", "text")]);
+        assert_eq!(rows[0], "TIME                 TEXT");
+        assert!(
+            rows[1].starts_with("2026-11-22T10:00:00  a [2J xxx"),
+            "{}",
+            rows[1]
+        );
+        assert_eq!(rows[1].chars().count(), WIDTH);
+        assert!(rows[1].ends_with('…'));
+    }
+}
