@@ -18,7 +18,7 @@ pub(super) enum Command {
     Create(Create),
     /// List a location's channels
     List {
-        /// The location, by id or name [default: the only one]
+        /// Its id or name [default: the only one]
         #[arg(long)]
         location: Option<String>,
     },
@@ -28,19 +28,19 @@ pub(super) enum Command {
 
 #[derive(Args, Debug)]
 pub(super) struct Create {
-    /// The location, by id or name [default: the only one]
+    /// Its id or name [default: the only one]
     #[arg(long)]
     location: Option<String>,
     /// meta or twilio
     #[arg(long)]
     provider: String,
-    /// The account (Meta: business account id; Twilio: account SID)
+    /// Meta: business account id; Twilio: SID
     #[arg(long)]
     account: String,
-    /// The provider's id of the number (Meta: phone number id)
+    /// Meta: phone number id; Twilio: not needed
     #[arg(long)]
     key: Option<String>,
-    /// The number that customers see, such as +4930901820
+    /// The number, such as +4930901820
     #[arg(long)]
     phone: String,
     /// What people call it
@@ -54,7 +54,7 @@ pub(super) struct Create {
 pub(super) struct Set {
     /// The channel's id
     channel: String,
-    /// The location, by id or name [default: the only one]
+    /// Its id or name [default: the only one]
     #[arg(long)]
     location: Option<String>,
     /// What people call it
@@ -72,10 +72,10 @@ pub(super) struct Set {
 
 #[derive(Args, Debug)]
 struct Details {
-    /// A credential, repeatable: name=@file, name=- (stdin) or name=env:VAR
+    /// Repeatable: name=@file, name=-, name=env:VAR
     #[arg(long, value_name = "NAME=SOURCE")]
     credential: Vec<String>,
-    /// A setting, repeatable, such as messages_per_second=20
+    /// Repeatable: such as messages_per_second=20
     #[arg(long, value_name = "NAME=VALUE")]
     setting: Vec<String>,
 }

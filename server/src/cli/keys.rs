@@ -10,7 +10,7 @@ use crate::out;
 pub(super) enum Keys {
     /// Make a key and print it
     Generate {
-        /// Its id; a key that replaces another needs an id of its own
+        /// Its id, which no other key may have
         #[arg(long, default_value = "k1")]
         kid: String,
     },

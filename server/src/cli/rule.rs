@@ -14,13 +14,13 @@ use crate::out::{self, Format};
 pub(super) enum Command {
     /// Create a rule from a script, as a draft
     Create {
-        /// The location, by id or name [default: the only one]
+        /// Its id or name [default: the only one]
         #[arg(long)]
         location: Option<String>,
         /// What people call it
         #[arg(long)]
         name: String,
-        /// Where it stands among the rules [default: after all others]
+        /// Its place among the rules [default: the last]
         #[arg(long)]
         position: Option<i32>,
         /// Publish it at once
@@ -31,7 +31,7 @@ pub(super) enum Command {
     },
     /// List a location's rules in the order in which they are asked
     List {
-        /// The location, by id or name [default: the only one]
+        /// Its id or name [default: the only one]
         #[arg(long)]
         location: Option<String>,
     },
@@ -59,7 +59,7 @@ pub(super) enum Command {
 pub(super) struct Named {
     /// The rule, by id or name
     rule: String,
-    /// The location, by id or name [default: the only one]
+    /// Its id or name [default: the only one]
     #[arg(long)]
     location: Option<String>,
 }

@@ -13,13 +13,13 @@ use crate::webhooks;
 
 #[derive(Args, Debug)]
 pub(super) struct Serve {
-    /// The address and port to listen on [default: 127.0.0.1:8080]
+    /// Where to listen [default: 127.0.0.1:8080]
     #[arg(long, value_name = "ADDRESS")]
     listen: Option<String>,
-    /// The https address under which providers reach this server
+    /// The https address that providers know
     #[arg(long, value_name = "URL")]
     public_url: Option<String>,
-    /// Refuse to start on a database that is not in the present shape, instead of changing it
+    /// Refuse to start on a database that lacks migrations
     #[arg(long)]
     no_migrate: bool,
 }

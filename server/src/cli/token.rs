@@ -14,7 +14,7 @@ pub(super) enum Command {
         /// What it is for
         #[arg(long)]
         name: String,
-        /// The only location it opens, by id or name [default: all of them]
+        /// The only location it opens [default: all]
         #[arg(long)]
         location: Option<String>,
     },

@@ -27,7 +27,7 @@ pub(super) enum Conversation {
     Show {
         /// Its id
         conversation: ConversationId,
-        /// The location, by id or name [default: the only one]
+        /// Its id or name [default: the only one]
         #[arg(long)]
         location: Option<String>,
     },
@@ -38,7 +38,7 @@ pub(super) struct Page<T: std::str::FromStr + Clone + Send + Sync + 'static>
 where
     T::Err: std::error::Error + Send + Sync,
 {
-    /// The location, by id or name [default: the only one]
+    /// Its id or name [default: the only one]
     #[arg(long)]
     location: Option<String>,
     /// Begin behind this one
@@ -57,7 +57,7 @@ pub(super) struct Events {
 
 #[derive(Args, Debug)]
 pub(super) struct Deliveries {
-    /// The location, by id or name [default: the only one]
+    /// Its id or name [default: the only one]
     #[arg(long)]
     location: Option<String>,
     /// Those of one conversation
@@ -91,13 +91,13 @@ pub(super) enum Unrouted {
 
 #[derive(Args, Debug)]
 pub(super) struct SendText {
-    /// The location, by id or name [default: the only one]
+    /// Its id or name [default: the only one]
     #[arg(long)]
     location: Option<String>,
     /// The conversation, by id
     #[arg(long, value_name = "ID")]
     conversation: ConversationId,
-    /// Sending again under the same key sends nothing more
+    /// Under one key, only one message is sent
     #[arg(long, value_name = "KEY")]
     idempotency_key: Option<String>,
     /// What to say
