@@ -130,11 +130,12 @@ impl Setup {
             if let std::collections::hash_map::Entry::Vacant(entry) = keys.entry(location_id) {
                 match self.data_key(location_id).await {
                     Ok(key) => entry.insert(key),
-                    // One location's lost key must not stop the others.
-                    Err(error) => {
+                    // One location's lost key must not stop the others; a database that fails is another matter.
+                    Err(error @ (store::Error::Sealed(_) | store::Error::Corrupt { .. })) => {
                         tracing::error!(location.id = %location_id, %error, "the location's channels are out of order");
                         continue;
                     }
+                    Err(error) => return Err(error),
                 };
             }
             let setup = match open(&keys[&location_id], stored) {

@@ -121,8 +121,7 @@ impl MigrationTrait for Migration {
         execute(
             manager,
             &[
-                "CREATE UNIQUE INDEX rejoinder_channel_identity ON rejoinder_channel (provider, account, key)",
-                "CREATE INDEX rejoinder_channel_key ON rejoinder_channel (provider, key)",
+                "CREATE UNIQUE INDEX rejoinder_channel_key ON rejoinder_channel (provider, key)",
                 "CREATE UNIQUE INDEX rejoinder_rule_name ON rejoinder_rule (location_id, name)",
                 "CREATE UNIQUE INDEX rejoinder_token_hash ON rejoinder_token (hash)",
                 "INSERT INTO rejoinder_revision (id, value) VALUES (1, 0)",

@@ -64,6 +64,8 @@ impl MigrationTrait for Migration {
                     .table("rejoinder_unrouted")
                     .col(uuid("id").primary_key())
                     .col(text("provider"))
+                    // Whose secret verified the webhook: run again, it serves the same channels and no more.
+                    .col(text("verifier"))
                     .col(text("reason"))
                     .col(text("raw"))
                     .col(text("hash"))

@@ -17,3 +17,8 @@ mod webhooks;
 
 pub use config::Config;
 pub use serve::{ServeError, ServeOptions, Server};
+
+/// The README's code is compiled with the tests.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+mod readme {}

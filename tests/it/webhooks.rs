@@ -123,6 +123,56 @@ on_both! {
         world.settle().await;
     }
 
+    async fn another_tenants_number_cannot_be_claimed(world: World) {
+        let thief = world.engine.create_location(NewLocation {
+            name: "Thief".into(),
+            time_zone: chrono_tz::UTC,
+            settings: LocationSettings::default(),
+        }).await.expect("a location");
+        let channel = |key: &str, phone: &str| rejoinder_engine::NewChannel {
+            provider: "meta".into(),
+            account: world.number.waba_id.clone(),
+            key: Some(key.into()),
+            phone: rejoinder_engine::domain::contact::Phone::parse(phone).expect("a number"),
+            name: "mine".into(),
+            settings: Default::default(),
+            credentials: [("access_token", Secret::new("junk"))].into_iter().collect(),
+        };
+        let claim = channel(&world.number.phone_number_id, "4930901820");
+        let refused = world.engine.create_channel(thief.id, claim).await.expect_err("it is taken").to_string();
+        assert!(refused.contains("connected already"), "{refused}");
+        // The same account under another number: news of the account is for neither, until a person decides.
+        world.engine.create_channel(thief.id, channel("31337", "4930901899")).await.expect("a channel");
+        let news = serde_json::json!({ "object": "whatsapp_business_account", "entry": [{
+            "id": world.number.waba_id, "time": 1_767_607_200, "changes": [{ "field": "account_review_update",
+            "value": { "decision": "APPROVED" } }] }] });
+        let accepted = world.accept(&serde_json::to_vec(&news).expect("JSON")).await.expect("accepted");
+        assert_eq!((accepted.counts.stored, accepted.counts.unrouted), (0, 1));
+        assert!(world.engine.store().of(thief.id).events(None, 10).await.expect("events").is_empty());
+    }
+
+    async fn a_tenants_own_secret_forges_nothing_for_another(world: World) {
+        let thief = world.engine.create_location(NewLocation {
+            name: "Thief".into(),
+            time_zone: chrono_tz::UTC,
+            settings: LocationSettings::default(),
+        }).await.expect("a location");
+        let own = number("31337", "4930901899");
+        let channel_id = connect(&world.engine, thief.id, &own).await;
+        let change = ChannelChange {
+            credentials: [("app_secret", Secret::new("mine"))].into_iter().collect(),
+            ..ChannelChange::default()
+        };
+        world.engine.change_channel(thief.id, channel_id, change).await.expect("changed");
+        let mut forged = signed("mine", &world.message(ADA, "forged"));
+        forged.channel_id = Some(channel_id);
+        let accepted = world.engine.accept("meta", &forged).await.expect("it is properly signed");
+        assert_eq!((accepted.counts.stored, accepted.counts.unrouted), (0, 1));
+        let stray = world.engine.store().unrouted(None, 10).await.expect("a list").remove(0);
+        assert!(world.engine.rerun_unrouted(stray.id).await.is_err(), "run again it serves no more than it did");
+        assert!(world.events().await.is_empty());
+    }
+
     async fn many_copies_at_once_are_one_event(world: World) {
         let body = world.message(ADA, "hello");
         let webhook = signed(APP_SECRET, &body);

@@ -45,7 +45,7 @@ impl Engine {
                 "it is still not understood; it stays listed".to_owned(),
             ));
         }
-        let counts = again(core, &provider, items, Some(location_id)).await?;
+        let counts = again(core, &provider, &accept::verifier_of(channel), items).await?;
         core.store.write(Unpark { location_id, id }).await?;
         Ok(counts)
     }
@@ -70,7 +70,7 @@ impl Engine {
             }
             _ => vec![inbound],
         };
-        let counts = again(core, &row.provider, items, None).await?;
+        let counts = again(core, &row.provider, &row.verifier, items).await?;
         if counts.unrouted > 0 {
             return Err(Problem::Invalid(format!(
                 "it still belongs to no channel ({}); it stays listed",
@@ -103,10 +103,10 @@ fn parse_again(
 async fn again(
     core: &Core,
     provider: &str,
+    verifier: &str,
     items: Vec<Inbound>,
-    only: Option<LocationId>,
 ) -> Result<Counts, Problem> {
-    accept::repeat(core, provider, items, only)
+    accept::repeat(core, provider, verifier, items)
         .await
         .map_err(|error| match error {
             accept::Error::NotStored(error) => Problem::Store(error),

@@ -25,8 +25,10 @@ pub(crate) enum Lock {
 impl Lock {
     /// Gives the database back.
     pub(crate) async fn release(self) {
-        if let Self::Connection { connection } = self {
-            // The server takes the lock back when the connection ends, in whatever way it ends.
+        if let Self::Connection { mut connection } = self {
+            // Said aloud, because the server may notice the end of a connection a moment later.
+            let unlock = sqlx::query("SELECT pg_advisory_unlock($1)").bind(ADVISORY_LOCK);
+            let _ = unlock.execute(&mut *connection).await;
             let _ = connection.close().await;
         }
     }

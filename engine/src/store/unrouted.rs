@@ -6,7 +6,7 @@ use sea_orm::{ActiveValue::Set, DatabaseTransaction, QueryOrder, QuerySelect};
 use sha2::{Digest, Sha256};
 
 use super::batch::Batch;
-use super::{Error, Operation, Store};
+use super::{Error, Operation, Store, Stray};
 use crate::domain::ids::UnroutedId;
 use crate::domain::time::Timestamp;
 
@@ -17,6 +17,7 @@ pub struct Model {
     #[sea_orm(primary_key, auto_increment = false)]
     pub id: Uuid,
     pub provider: String,
+    pub verifier: String,
     pub reason: String,
     pub raw: String,
     pub hash: String,
@@ -32,6 +33,8 @@ pub struct UnroutedRow {
     pub id: UnroutedId,
     /// The adapter that received it.
     pub provider: String,
+    /// Whose secret verified it.
+    pub verifier: String,
     /// Why it belongs nowhere.
     pub reason: String,
     /// The item, as JSON of our own, so that it can be run again.
@@ -45,6 +48,7 @@ impl From<Model> for UnroutedRow {
         Self {
             id: UnroutedId::from_uuid(row.id),
             provider: row.provider,
+            verifier: row.verifier,
             reason: row.reason,
             raw: row.raw,
             received_at: Timestamp::from_ms(row.received_at),
@@ -85,17 +89,16 @@ impl Store {
 /// Keeps an item, unless the same one is kept already.
 pub(super) async fn insert(
     tx: &DatabaseTransaction,
-    provider: &str,
-    reason: &str,
-    raw: &str,
+    stray: &Stray,
     now: Timestamp,
 ) -> Result<(), Error> {
     let row = ActiveModel {
         id: Set(UnroutedId::generate().uuid()),
-        provider: Set(provider.to_owned()),
-        reason: Set(reason.to_owned()),
-        raw: Set(raw.to_owned()),
-        hash: Set(hex::encode(Sha256::digest(raw.as_bytes()))),
+        provider: Set(stray.provider.to_owned()),
+        verifier: Set(stray.verifier.clone()),
+        reason: Set(stray.reason.clone()),
+        raw: Set(stray.raw.clone()),
+        hash: Set(hex::encode(Sha256::digest(stray.raw.as_bytes()))),
         received_at: Set(now.ms()),
     };
     Entity::insert(row)

@@ -6,7 +6,7 @@ use std::time::Duration;
 use rejoinder_adapters::simulator::ReceivedMessage;
 use rejoinder_engine::domain::time::Timestamp;
 
-use super::stage::Stage;
+use super::stage::{CUSTOMERS, Stage};
 
 /// Columns of a line at most.
 const WIDTH: usize = 80;
@@ -70,7 +70,11 @@ impl Screen {
 
     /// A message that has reached a customer.
     pub(super) fn reads(&self, message: &ReceivedMessage) {
-        self.says(message.at, "→", &reads(message));
+        let name = CUSTOMERS
+            .iter()
+            .find(|customer| customer.phone == message.to)
+            .map_or("?", |customer| customer.name);
+        self.says(message.at, &format!("→ {name}"), &reads(message));
     }
 
     fn line(&self, text: &str) {

@@ -67,6 +67,8 @@ pub(super) const CLEO: Customer = Customer {
     over: Over::Twilio,
 };
 
+pub(super) const CUSTOMERS: [Customer; 3] = [ADA, BEN, CLEO];
+
 /// What `scripts/demo.toml` says.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -40,6 +40,8 @@ pub(crate) struct RecordItem {
 #[derive(Clone, Debug)]
 pub(crate) struct Stray {
     pub(crate) provider: &'static str,
+    /// Whose secret verified the webhook.
+    pub(crate) verifier: String,
     pub(crate) reason: String,
     pub(crate) raw: String,
 }
@@ -109,7 +111,7 @@ impl Operation for Recording {
             recorder.record().await?;
         }
         for stray in &self.record.strays {
-            unrouted::insert(tx, stray.provider, &stray.reason, &stray.raw, received_at).await?;
+            unrouted::insert(tx, stray, received_at).await?;
         }
         Ok(recorded)
     }
