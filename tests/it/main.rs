@@ -4,6 +4,7 @@ mod database;
 mod embedding;
 mod main_job;
 mod payloads;
+mod scripts;
 mod tidy;
 mod twilio;
 mod webhooks;
