@@ -5,6 +5,7 @@ mod embedding;
 mod main_job;
 mod payloads;
 mod scripts;
+mod server;
 mod tidy;
 mod twilio;
 mod webhooks;

@@ -1,0 +1,432 @@
+//! The server as providers and administrators meet it: by HTTP, on a real clock, with a provider on
+//! loopback that sends signed webhooks and takes the answers.
+
+use std::time::Duration;
+
+use rejoinder_adapters::meta::MetaConfig;
+use rejoinder_adapters::simulator::meta::{Registration, sign};
+use rejoinder_adapters::simulator::{Simulator, Statuses};
+use rejoinder_engine::Engine;
+use rejoinder_engine::crypto::{Secret, Vault};
+use rejoinder_engine::store::Store;
+use rejoinder_migrations::{Migrator, MigratorTrait};
+use rejoinder_server::{ServeOptions, Server};
+use reqwest::{Method, StatusCode};
+use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+use crate::database::Database;
+
+const APP_SECRET: &str = "the-app-secret";
+
+/// A server, a provider, and an administrator with a token.
+struct House {
+    engine: Engine,
+    server: Server,
+    simulator: Simulator,
+    client: reqwest::Client,
+    token: String,
+    _database: Database,
+}
+
+impl House {
+    async fn on(database: Database) -> Self {
+        let simulator = Simulator::start().await.expect("a free port");
+        simulator.configure(|settings| settings.statuses = Statuses::Delivered);
+        let store = Store::open(&database.url).await.expect("it opens");
+        Migrator::up(store.connection(), None)
+            .await
+            .expect("the tables are made");
+        let meta = MetaConfig {
+            base_url: simulator.base_url(),
+            ..MetaConfig::default()
+        };
+        let config = rejoinder_adapters::Config {
+            meta,
+            ..rejoinder_adapters::Config::default()
+        };
+        let mut builder = Engine::on(store)
+            .vault(Vault::from_ring(&Vault::generate_ring("test")).expect("a ring"))
+            .server_secret("meta", Secret::new(APP_SECRET))
+            .handshake_token("meta", Secret::new("vt-7f3a"));
+        for adapter in rejoinder_adapters::all(&config) {
+            builder = builder.shared_adapter(adapter);
+        }
+        let engine = builder.build().await.expect("an engine");
+        engine.start().await.expect("it starts");
+        let listen = ServeOptions {
+            listen: ([127, 0, 0, 1], 0).into(),
+            ..ServeOptions::default()
+        };
+        let server = Server::bind(engine.clone(), listen)
+            .await
+            .expect("a free port");
+        let token = engine
+            .first_token()
+            .await
+            .expect("a token")
+            .expect("the first one")
+            .expose()
+            .to_owned();
+        #[expect(clippy::disallowed_methods, reason = "the administrator's own client")]
+        let client = reqwest::Client::builder()
+            .no_proxy()
+            .build()
+            .expect("a client");
+        Self {
+            engine,
+            server,
+            simulator,
+            client,
+            token,
+            _database: database,
+        }
+    }
+
+    fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.server.addr())
+    }
+
+    /// An API call; gives status and answer.
+    async fn api(&self, method: Method, path: &str, body: Option<Value>) -> (StatusCode, Value) {
+        let mut request = self
+            .client
+            .request(method, self.url(&format!("/api/v1{path}")))
+            .bearer_auth(&self.token);
+        if let Some(body) = body {
+            request = request.json(&body);
+        }
+        let response = request.send().await.expect("an answer");
+        (
+            response.status(),
+            response.json().await.unwrap_or(Value::Null),
+        )
+    }
+
+    async fn created(&self, path: &str, body: Value) -> String {
+        let (status, answer) = self.api(Method::POST, path, Some(body)).await;
+        assert!(status.is_success(), "{path}: {status} {answer}");
+        answer["id"]
+            .as_str()
+            .unwrap_or_else(|| panic!("an id in {answer}"))
+            .to_owned()
+    }
+
+    async fn close(self) {
+        self.server.stop().await;
+        self.engine.stop().await;
+        self.simulator.shutdown().await;
+    }
+}
+
+async fn the_main_job_by_http(database: Database) {
+    let house = House::on(database).await;
+    let location = house
+        .created(
+            "/locations",
+            json!({ "name": "Casa Lima", "time_zone": "Europe/Berlin" }),
+        )
+        .await;
+    let number = Registration {
+        webhook_url: house.url("/api/webhooks/whatsapp"),
+        app_secret: APP_SECRET.into(),
+        phone_number_id: "106853218861309".into(),
+        waba_id: "215589313241560883".into(),
+        display_phone: "4930901820".into(),
+        access_token: Some("a-token".into()),
+    };
+    let channel = json!({
+        "provider": "meta", "account": number.waba_id, "key": number.phone_number_id, "phone": "+49 30 901820",
+        "name": "front desk", "credentials": { "access_token": "a-token" }
+    });
+    house
+        .created(&format!("/locations/{location}/channels"), channel)
+        .await;
+    let source = r#"fn on_message(chat, message) { chat.reply(`You said ${message.text}.`); }"#;
+    let rule = json!({ "name": "echo", "source": source });
+    let rule = house
+        .created(&format!("/locations/{location}/rules"), rule)
+        .await;
+    let (status, answer) = house
+        .api(
+            Method::POST,
+            &format!("/locations/{location}/rules/{rule}/publish"),
+            None,
+        )
+        .await;
+    assert!(status.is_success(), "{answer}");
+
+    let number = house.simulator.meta_number(number);
+    let pushed = number
+        .customer_says("Ada", "+5511987654321", "hello")
+        .await
+        .expect("an answer");
+    assert_eq!(pushed.status, 200);
+    let answers = tokio::time::timeout(Duration::from_secs(10), house.simulator.wait_for(1))
+        .await
+        .expect("a reply");
+    assert_eq!(answers[0].summary.text, "You said hello.");
+    house.simulator.settled().await;
+
+    // The statuses come by webhook: what the API tells of the delivery follows.
+    let delivered = async {
+        loop {
+            let (_, answer) = house
+                .api(
+                    Method::GET,
+                    &format!("/locations/{location}/deliveries"),
+                    None,
+                )
+                .await;
+            if answer["deliveries"][0]["state"] == "delivered" {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(10), delivered)
+        .await
+        .expect("the status arrives");
+    let (_, answer) = house
+        .api(
+            Method::GET,
+            &format!("/locations/{location}/events?limit=10"),
+            None,
+        )
+        .await;
+    let first = &answer["events"][0];
+    for (field, value) in [
+        ("direction", "in"),
+        ("kind", "text"),
+        ("text", "hello"),
+        ("from", "+5511987654321"),
+    ] {
+        assert_eq!(first[field], value, "{first}");
+    }
+    assert_eq!(first["provider_id"], pushed.id);
+    house.close().await;
+}
+
+#[tokio::test]
+async fn the_main_job_by_http_on_sqlite() {
+    the_main_job_by_http(Database::sqlite().await).await;
+}
+
+#[tokio::test]
+async fn the_main_job_by_http_on_postgres() {
+    the_main_job_by_http(Database::postgres().await).await;
+}
+
+#[tokio::test]
+async fn the_handshake_is_answered_only_with_the_right_word() {
+    let house = House::on(Database::sqlite().await).await;
+    let ask = |query: &str| {
+        let request = house
+            .client
+            .get(house.url(&format!("/api/webhooks/whatsapp?{query}")));
+        async move {
+            let response = request.send().await.expect("an answer");
+            (
+                response.status().as_u16(),
+                response.text().await.expect("a body"),
+            )
+        }
+    };
+    let right = ask("hub.mode=subscribe&hub.challenge=1158201444&hub.verify_token=vt-7f3a").await;
+    assert_eq!(right, (200, "1158201444".to_owned()));
+    for wrong in [
+        "hub.mode=subscribe&hub.challenge=1158201444&hub.verify_token=wrong",
+        "hub.mode=unsubscribe&hub.challenge=1158201444&hub.verify_token=vt-7f3a",
+        "hub.mode=subscribe&hub.verify_token=vt-7f3a",
+    ] {
+        assert_eq!(ask(wrong).await.0, 403, "{wrong}");
+    }
+    house.close().await;
+}
+
+#[tokio::test]
+async fn every_refusal_is_the_same_and_nothing_is_stored() {
+    let house = House::on(Database::sqlite().await).await;
+    let body = br#"{"object":"whatsapp_business_account","entry":[]}"#.to_vec();
+    let mut answers = Vec::new();
+    for (path, signature) in [
+        ("whatsapp", None),
+        ("whatsapp", Some(sign("another secret", &body))),
+        ("whatsapp", Some("sha256=".into())),
+        (
+            "whatsapp/chn_00000000000000000000000000000000",
+            Some(sign(APP_SECRET, &body)),
+        ),
+        ("whatsapp/nonsense", Some(sign(APP_SECRET, &body))),
+        ("twilio", None),
+    ] {
+        let mut request = house
+            .client
+            .post(house.url(&format!("/api/webhooks/{path}")))
+            .body(body.clone());
+        if let Some(signature) = signature {
+            request = request.header("x-hub-signature-256", signature);
+        }
+        let response = request.send().await.expect("an answer");
+        answers.push((
+            response.status().as_u16(),
+            response.bytes().await.expect("a body"),
+        ));
+    }
+    assert!(
+        answers
+            .iter()
+            .all(|answer| *answer == answers[0] && answer.0 == 403),
+        "{answers:?}"
+    );
+    assert!(
+        house
+            .engine
+            .store()
+            .unrouted(None, 10)
+            .await
+            .expect("a list")
+            .is_empty()
+    );
+    house.close().await;
+}
+
+#[tokio::test]
+async fn a_chunked_body_is_read_and_a_huge_one_is_not() {
+    let house = House::on(Database::sqlite().await).await;
+    let body = br#"{"object":"whatsapp_business_account","entry":[]}"#;
+    let signature = sign(APP_SECRET, body);
+    let mut stream = tokio::net::TcpStream::connect(house.server.addr())
+        .await
+        .expect("a connection");
+    let head = format!(
+        "POST /api/webhooks/whatsapp HTTP/1.1\r\nhost: localhost\r\nx-hub-signature-256: {signature}\r\n\
+         transfer-encoding: chunked\r\nconnection: close\r\n\r\n"
+    );
+    stream.write_all(head.as_bytes()).await.expect("written");
+    for chunk in body.chunks(7) {
+        stream
+            .write_all(format!("{:x}\r\n", chunk.len()).as_bytes())
+            .await
+            .expect("written");
+        stream.write_all(chunk).await.expect("written");
+        stream.write_all(b"\r\n").await.expect("written");
+    }
+    stream.write_all(b"0\r\n\r\n").await.expect("written");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.expect("an answer");
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+
+    let huge = vec![b'x'; 4 * 1024 * 1024 + 1];
+    let response = house
+        .client
+        .post(house.url("/api/webhooks/whatsapp"))
+        .body(huge)
+        .send()
+        .await
+        .expect("an answer");
+    assert_eq!(response.status(), StatusCode::PAYLOAD_TOO_LARGE);
+    house.close().await;
+}
+
+#[tokio::test]
+async fn the_api_opens_to_tokens_only_and_says_what_is_wrong() {
+    let house = House::on(Database::sqlite().await).await;
+    let response = house
+        .client
+        .get(house.url("/api/v1/locations"))
+        .send()
+        .await
+        .expect("an answer");
+    assert_eq!(response.status(), StatusCode::UNAUTHORIZED);
+    let (status, answer) = house
+        .api(
+            Method::POST,
+            "/locations",
+            Some(json!({ "name": "A", "time_zone": "Mars" })),
+        )
+        .await;
+    assert!(
+        status.is_client_error()
+            && answer["error"]["message"]
+                .as_str()
+                .is_some_and(|m| m.contains("Mars")),
+        "{answer}"
+    );
+    let location = house
+        .created("/locations", json!({ "name": "A", "time_zone": "UTC" }))
+        .await;
+    let (status, _) = house
+        .api(
+            Method::GET,
+            "/locations/loc_00000000000000000000000000000000",
+            None,
+        )
+        .await;
+    assert_eq!(status, StatusCode::NOT_FOUND);
+    let bad = json!({ "name": "bad", "source": "fn on_message(chat, message) { chat.replay(1) " });
+    let rule = house
+        .created(&format!("/locations/{location}/rules"), bad)
+        .await;
+    let (status, answer) = house
+        .api(
+            Method::POST,
+            &format!("/locations/{location}/rules/{rule}/publish"),
+            None,
+        )
+        .await;
+    assert!(
+        status.is_client_error() && answer["error"]["diagnostics"][0]["line"].is_u64(),
+        "{answer}"
+    );
+    let ready = house
+        .client
+        .get(house.url("/readyz"))
+        .send()
+        .await
+        .expect("an answer");
+    assert!(ready.status().is_success());
+    house.close().await;
+}
+
+#[tokio::test]
+async fn a_token_of_one_location_sees_no_other() {
+    let house = House::on(Database::sqlite().await).await;
+    let mine = house
+        .created("/locations", json!({ "name": "mine", "time_zone": "UTC" }))
+        .await;
+    let other = house
+        .created("/locations", json!({ "name": "other", "time_zone": "UTC" }))
+        .await;
+    let location_id = mine.parse().expect("an id");
+    let (_, secret) = house
+        .engine
+        .create_token("mine", Some(location_id))
+        .await
+        .expect("a token");
+    for path in [
+        "",
+        "/channels",
+        "/rules",
+        "/events",
+        "/deliveries",
+        "/conversations",
+        "/contacts",
+    ] {
+        let ask = |location: &str| {
+            let url = house.url(&format!("/api/v1/locations/{location}{path}"));
+            house.client.get(url).bearer_auth(secret.expose()).send()
+        };
+        assert_eq!(
+            ask(&mine).await.expect("an answer").status(),
+            StatusCode::OK,
+            "{path}"
+        );
+        assert_eq!(
+            ask(&other).await.expect("an answer").status(),
+            StatusCode::NOT_FOUND,
+            "{path}"
+        );
+    }
+    house.close().await;
+}
