@@ -161,7 +161,7 @@ async fn record(routing: &Routing<'_>, items: Vec<Inbound>) -> Result<Counts, Er
                     routed.push(item(core, setup, inbound.clone()).await?);
                 }
             }
-            Place::Echo(setup, echo) => routed.push(item(core, setup, echo).await?),
+            Place::Echo(setup, echo) => routed.push(item(core, setup, *echo).await?),
             Place::Nowhere(reason) => strays.push(routing.stray(&inbound, reason)),
         }
     }

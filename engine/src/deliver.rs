@@ -15,7 +15,7 @@ use crate::domain::location::InDoubtPolicy;
 use crate::domain::time::{Span, Timestamp};
 use crate::retry::{Again, again_at};
 use crate::setup::{ChannelSetup, LocationSetup};
-use crate::store::{self, Doubt, Intend, Intended, KeepResource, Settle, Settlement};
+use crate::store::{self, Depart, Doubt, Intend, Intended, KeepResource, Settle, Settlement};
 
 /// How long we wait for evidence of a message whose fate is open.
 const DOUBT: Span = Span::seconds(120);
@@ -140,6 +140,14 @@ async fn depart(
         .take(&way.channel.channel, delivery.conversation_id, now)
     {
         return Ok(Next::Again(delivery, at));
+    }
+    let depart = Depart {
+        delivery: delivery.clone(),
+        node: core.node,
+        now,
+    };
+    if let Some(delivery) = core.store.write(depart).await? {
+        return send(core, delivery, permit).await;
     }
     let intend = Intend {
         location_id: delivery.location_id,
@@ -314,10 +322,10 @@ async fn settle(
             }
         }
     };
-    if let Settlement::Retry { at, failure } = &settlement {
-        if failure.kind == SendErrorKind::RateLimited.code() {
-            core.pace.pause(delivery.channel_id, *at);
-        }
+    if let Settlement::Retry { at, failure } = &settlement
+        && failure.kind == SendErrorKind::RateLimited.code()
+    {
+        core.pace.pause(delivery.channel_id, *at);
     }
     let next = match &settlement {
         Settlement::Accepted { .. } | Settlement::Failed(_) => None,

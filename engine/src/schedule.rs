@@ -54,7 +54,7 @@ pub(crate) async fn run(core: &Core) {
             Ok(count) if count > 0 => continue,
             Ok(_) => {}
             Err(error) => {
-                tracing::error!(%error, "due timers could not be fired and are tried again")
+                tracing::error!(%error, "due timers could not be fired and are tried again");
             }
         }
         let now = core.clock.now();

@@ -207,7 +207,7 @@ impl Setup {
                 }),
                 // It compiled when it was published; an upgrade may see it differently.
                 Err(error) => {
-                    tracing::error!(location.id = %id, rule.id = %rule.id, %error, "a rule does not compile")
+                    tracing::error!(location.id = %id, rule.id = %rule.id, %error, "a rule does not compile");
                 }
             }
         }

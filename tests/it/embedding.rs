@@ -204,7 +204,7 @@ async fn a_connection_that_could_lose_messages_is_refused_with_the_line_to_add()
         .vault(Vault::from_ring(&ring()).expect("a ring"))
         .build()
         .await;
-    let sentence = refused.err().expect("it is refused").to_string();
+    let sentence = refused.expect_err("it is refused").to_string();
     assert!(
         sentence.contains(".journal_mode(SqliteJournalMode::Wal)"),
         "{sentence}"
@@ -218,8 +218,7 @@ async fn an_engine_without_tables_or_keys_says_what_to_do() {
     let refused = Engine::on(store.clone())
         .build()
         .await
-        .err()
-        .expect("it is refused")
+        .expect_err("it is refused")
         .to_string();
     assert!(refused.contains("keys generate"), "{refused}");
     let vault = Vault::from_ring(&ring()).expect("a ring");
@@ -227,8 +226,7 @@ async fn an_engine_without_tables_or_keys_says_what_to_do() {
         .vault(vault)
         .build()
         .await
-        .err()
-        .expect("it is refused")
+        .expect_err("it is refused")
         .to_string();
     assert!(refused.contains("Migrator::up"), "{refused}");
 }
@@ -253,8 +251,7 @@ async fn a_wrong_or_missing_key_is_noticed_before_anything_runs() {
     build(first.clone()).await.expect("the first key is taken");
     let wrong = build(ring())
         .await
-        .err()
-        .expect("another key of that id is refused")
+        .expect_err("another key of that id is refused")
         .to_string();
     assert!(
         wrong.contains("not the one this database was sealed with"),
@@ -262,8 +259,7 @@ async fn a_wrong_or_missing_key_is_noticed_before_anything_runs() {
     );
     let missing = build(Vault::generate_ring("other"))
         .await
-        .err()
-        .expect("a ring without it is refused")
+        .expect_err("a ring without it is refused")
         .to_string();
     assert!(
         missing.contains("'host'") && missing.contains("add it"),

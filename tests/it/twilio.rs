@@ -138,8 +138,10 @@ on_both! {
         let params = twilio::echo(sender.number.registration(), ADA.phone, "SM000000000000000000000000000000ad", "I call you");
         let accepted = world.engine.accept("twilio", &webhook(&params)).await.expect("accepted");
         assert_eq!(accepted.counts.unrouted, 1);
-        let mut settings = rejoinder_engine::domain::channel::ChannelSettings::default();
-        settings.echo_by_sender = true;
+        let settings = rejoinder_engine::domain::channel::ChannelSettings {
+            echo_by_sender: true,
+            ..Default::default()
+        };
         let change = ChannelChange { settings: Some(settings), ..ChannelChange::default() };
         world.engine.change_channel(world.location_id, sender.channel_id, change).await.expect("changed");
         world.engine.accept("twilio", &webhook(&params)).await.expect("accepted");

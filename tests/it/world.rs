@@ -215,10 +215,7 @@ impl World {
 
     /// The words that reached a customer, oldest first; a template as `template:name(values)`.
     pub(crate) fn heard(&self, customer: Customer) -> Vec<String> {
-        self.received(customer)
-            .iter()
-            .map(|message| words(message))
-            .collect()
+        self.received(customer).iter().map(words).collect()
     }
 
     /// The messages that reached a customer.

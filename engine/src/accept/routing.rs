@@ -130,7 +130,7 @@ pub(super) enum Place<'a> {
     /// To these channels: one, or for news of an account one of each location concerned.
     Channels(Vec<&'a Arc<ChannelSetup>>),
     /// To this channel, as a message of the business itself.
-    Echo(&'a Arc<ChannelSetup>, Inbound),
+    Echo(&'a Arc<ChannelSetup>, Box<Inbound>),
     /// Nowhere, and why.
     Nowhere(String),
 }
@@ -248,7 +248,7 @@ impl<'a> Routing<'a> {
             },
             ..inbound.clone()
         };
-        Some(Place::Echo(channel, echo))
+        Some(Place::Echo(channel, Box::new(echo)))
     }
 }
 

@@ -145,9 +145,9 @@ fn last_with_offset(from: DateTime<Utc>, to: DateTime<Utc>, zone: Tz) -> DateTim
         let middle = same + (other - same) / 2;
         let at = DateTime::from_timestamp(middle, 0).unwrap_or(from);
         if offset(at) == before {
-            same = middle
+            same = middle;
         } else {
-            other = middle
+            other = middle;
         }
     }
     DateTime::from_timestamp(same, 0).unwrap_or(from)

@@ -81,6 +81,7 @@ fn outcome(source: &str) -> String {
 #[test]
 fn every_case_comes_out_as_written_beside_it() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/script/cases");
+    #[expect(clippy::disallowed_methods, reason = "the test's own switch")]
     let update = std::env::var_os("UPDATE").is_some();
     let mut paths: Vec<_> = std::fs::read_dir(folder)
         .expect("the folder of cases")

@@ -27,6 +27,7 @@ pub(crate) struct Batch {
     states: Vec<Row>,
     timers: Vec<Row>,
     deliveries: Vec<Row>,
+    departures: Vec<Row>,
     accepted: Vec<Row>,
     flushed: Flushed,
 }
@@ -113,6 +114,10 @@ impl Batch {
         self.deliveries.push(row);
     }
 
+    pub(super) fn depart(&mut self, row: Row) {
+        self.departures.push(row);
+    }
+
     pub(super) fn accepted(
         &mut self,
         location_id: LocationId,
@@ -150,6 +155,12 @@ impl Batch {
             self.flushed
                 .sending
                 .insert(DeliveryId::from_uuid(row.id), row.state == "sending");
+        }
+        let departures = std::mem::take(&mut self.departures);
+        for row in read::<NewDelivery>(tx, &bulk::DEPARTURES, departures).await? {
+            self.flushed
+                .sending
+                .insert(DeliveryId::from_uuid(row.id), true);
         }
         write(tx, &bulk::ACCEPTED, std::mem::take(&mut self.accepted)).await?;
         Ok(())

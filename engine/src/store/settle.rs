@@ -65,7 +65,7 @@ pub(crate) enum Intended {
     /// It is committed: send this.
     Send(Box<Delivery>),
     /// It is not to be sent any more; the event tells its rule why, if it asked to be told.
-    Over(Option<Event>),
+    Over(Option<Box<Event>>),
 }
 
 impl Operation for Intend {
@@ -73,7 +73,7 @@ impl Operation for Intend {
 
     fn take_events(&self, intended: &mut Intended) -> Vec<Event> {
         match intended {
-            Intended::Over(event) => event.take().into_iter().collect(),
+            Intended::Over(event) => event.take().map(|event| *event).into_iter().collect(),
             Intended::Send(_) => Vec::new(),
         }
     }
@@ -129,7 +129,7 @@ impl Operation for Intend {
                 .to_failure();
                 fail(tx, batch, &delivery, &failure, self.now)
                     .await
-                    .map(Intended::Over)
+                    .map(|event| Intended::Over(event.map(Box::new)))
             }
         }
     }

@@ -213,7 +213,7 @@ async fn write_group(
                 return;
             }
             Err(error) => {
-                tracing::debug!(%error, operations = group.len(), "a group failed and is written singly")
+                tracing::debug!(%error, operations = group.len(), "a group failed and is written singly");
             }
         }
     }

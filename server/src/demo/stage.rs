@@ -408,7 +408,8 @@ mod tests {
             );
         }
         assert_eq!(
-            plan.location.time_zone, ZONE,
+            plan.location.time_zone,
+            ZONE.name(),
             "the screen shows the location's time"
         );
     }

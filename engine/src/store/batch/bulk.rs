@@ -234,6 +234,27 @@ pub(super) static DELIVERIES: Bulk = Bulk::new(
      WHERE true ON CONFLICT (location_id, id) DO NOTHING RETURNING id, state",
 );
 
+/// Deliveries that leave: window and hold allow it at this very moment.
+pub(super) static DEPARTURES: Bulk = Bulk::new(
+    &[
+        ("location_id", Uuid),
+        ("id", Uuid),
+        ("conversation_id", Uuid),
+        ("node", Uuid),
+        ("now", Number),
+        // The window must reach beyond this; absent for what may leave outside it.
+        ("window_floor", Number),
+        // Whether it leaves although a person is in charge.
+        ("may_be_held", Bool),
+    ],
+    "UPDATE rejoinder_delivery SET state = 'sending', attempts = attempts + 1, node = d_node, updated_at = d_now \
+     FROM (SELECT b_location_id AS d_location_id, b_id AS d_id, b_node AS d_node, b_now AS d_now \
+     FROM {b} JOIN rejoinder_lane l ON l.location_id = b_location_id AND l.conversation_id = b_conversation_id \
+     WHERE (b_window_floor IS NULL OR l.window_until > b_window_floor) \
+     AND (b_may_be_held OR l.held_by IS NULL OR l.held_by = 'rule' OR l.held_until <= b_now)) AS d \
+     WHERE location_id = d_location_id AND id = d_id AND state = 'ready' RETURNING id, state",
+);
+
 /// Deliveries that the provider has.
 pub(super) static ACCEPTED: Bulk = Bulk::new(
     &[
