@@ -300,14 +300,15 @@ pub(super) async fn find(
     row.map(DeliveryRow::try_from).transpose()
 }
 
-/// The delivery of a conversation whose fate is open and whose text is this, if there is exactly one such text.
-pub(super) async fn find_unsettled_by_text(
+/// The deliveries of a conversation whose fate is open, whose text is this, and which changed after `since`.
+pub(super) async fn unsettled_by_text(
     tx: &DatabaseTransaction,
     location_id: LocationId,
     conversation_id: ConversationId,
     text_hash: &str,
-) -> Result<Option<DeliveryRow>, Error> {
-    let row = Entity::find()
+    since: Timestamp,
+) -> Result<Vec<DeliveryRow>, Error> {
+    let rows = Entity::find()
         .filter(Column::LocationId.eq(location_id.uuid()))
         .filter(Column::ConversationId.eq(conversation_id.uuid()))
         .filter(
@@ -315,10 +316,11 @@ pub(super) async fn find_unsettled_by_text(
                 .is_in([DeliveryState::Sending, DeliveryState::InDoubt].map(DeliveryState::name)),
         )
         .filter(Column::TextHash.eq(text_hash))
+        .filter(Column::UpdatedAt.gte(since.ms()))
         .order_by_asc(Column::Position)
-        .one(tx)
+        .all(tx)
         .await?;
-    row.map(DeliveryRow::try_from).transpose()
+    rows.into_iter().map(DeliveryRow::try_from).collect()
 }
 
 /// Changes a delivery's state from one of `from`; false if it was in none of them.

@@ -77,7 +77,7 @@ pub(super) async fn set_hold(
     Ok(())
 }
 
-/// The provider says that the window is shut: it is, unless the customer has written after `at`.
+/// The provider says that the window was shut at `at`: it is, unless we received something after that.
 pub(super) async fn close_window(
     tx: &DatabaseTransaction,
     location_id: LocationId,
