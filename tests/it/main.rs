@@ -5,6 +5,7 @@ mod embedding;
 mod main_job;
 mod payloads;
 mod tidy;
+mod truths;
 mod twilio;
 mod webhooks;
 mod world;

@@ -6,11 +6,12 @@ use sea_orm::{ActiveValue::Set, DatabaseTransaction, Order, QueryOrder, QuerySel
 use serde_json::json;
 
 use super::{Error, LocationStore, Store, batch, read_json, sql, write_json};
+use crate::adapter::SendErrorKind;
 use crate::domain::delivery::{Delivery, DeliveryState, Origin};
 use crate::domain::ids::{
     ChannelId, ConversationId, DeliveryId, EventId, LocationId, RuleId, RunId,
 };
-use crate::domain::inbound::Failure;
+use crate::domain::inbound::{Failure, Stage};
 use crate::domain::time::Timestamp;
 use crate::domain::window;
 
@@ -238,7 +239,8 @@ pub(super) async fn insert(
     Ok(())
 }
 
-/// A rule's delivery as it is written in bulk; `sender` holds a permit to send it at once.
+/// A rule's delivery as it is written in bulk; `sender` holds a permit to send it at once. One that has
+/// failed already was refused by the decision, because the customer opted out.
 pub(super) fn row(delivery: &Delivery, sender: Option<Uuid>) -> batch::Row {
     let (rule_id, run_id, event_id) = match delivery.origin {
         Origin::Rule {
@@ -248,6 +250,7 @@ pub(super) fn row(delivery: &Delivery, sender: Option<Uuid>) -> batch::Row {
         } => (Some(rule_id), Some(run_id), Some(event_id)),
         Origin::Person => (None, None, None),
     };
+    let refused = delivery.state == DeliveryState::Reached(Stage::Failed);
     let floor =
         (!delivery.content.is_template()).then(|| (delivery.created_at + window::MARGIN).ms());
     vec![
@@ -269,6 +272,7 @@ pub(super) fn row(delivery: &Delivery, sender: Option<Uuid>) -> batch::Row {
         json!(delivery.created_at.ms()),
         batch::uuid_or_null(sender),
         json!(floor),
+        json!(refused.then(opted_out)),
     ]
 }
 
@@ -363,6 +367,15 @@ pub(super) async fn cancel_automatic(
     ];
     tx.execute_raw(sql(tx, text, values)).await?;
     Ok(())
+}
+
+/// The failure of a delivery that was not sent because the customer does not want it.
+fn opted_out() -> String {
+    write_json(&Failure {
+        kind: SendErrorKind::OptedOut.code().to_owned(),
+        provider_code: 0,
+        detail: "the customer opted out".to_owned(),
+    })
 }
 
 /// The failure of a delivery that was given up because a person took over.

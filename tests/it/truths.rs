@@ -1,0 +1,161 @@
+//! What is written stays true when two write at once, when the provider's word is thin, and when a row
+//! does not read: nobody's word is lost, and nobody is written to who should not be.
+
+use rejoinder_adapters::simulator::Fault;
+use rejoinder_engine::clock::Clock;
+use rejoinder_engine::domain::contact::Contact;
+use rejoinder_engine::domain::conversation::{Conversation, HeldBy};
+use rejoinder_engine::domain::time::Span;
+use serde_json::{Value, json};
+
+use crate::database::on_both;
+use crate::world::{ADA, World};
+
+/// The conversations of the location, oldest first.
+async fn conversations(world: &World) -> Vec<Conversation> {
+    let store = world.engine.store().of(world.location_id);
+    store.conversations(None, 10).await.expect("conversations")
+}
+
+/// Who holds the first conversation.
+async fn held_by(world: &World) -> Option<HeldBy> {
+    let conversation = conversations(world).await.remove(0);
+    conversation.hold.map(|hold| hold.by)
+}
+
+/// The contacts of the location, oldest first.
+async fn contacts(world: &World) -> Vec<Contact> {
+    let store = world.engine.store().of(world.location_id);
+    store.contacts(None, 10).await.expect("contacts")
+}
+
+/// The body of a webhook by which Ada stops, or resumes, messages.
+fn preference(world: &World, value: &str) -> Vec<u8> {
+    let preference = json!({
+        "wa_id": ADA.phone,
+        "category": "marketing_messages",
+        "value": value,
+        "timestamp": world.clock.now().ms() / 1000,
+    });
+    webhook(
+        world,
+        "user_preferences",
+        json!({ "user_preferences": [preference] }),
+    )
+}
+
+/// The body of a webhook of any kind.
+fn webhook(world: &World, field: &str, mut value: Value) -> Vec<u8> {
+    value["messaging_product"] = "whatsapp".into();
+    value["metadata"] = json!({
+        "display_phone_number": world.number.display_phone,
+        "phone_number_id": world.number.phone_number_id,
+    });
+    let body = json!({
+        "object": "whatsapp_business_account",
+        "entry": [{ "id": world.number.waba_id, "changes": [{ "field": field, "value": value }] }],
+    });
+    serde_json::to_vec(&body).expect("JSON")
+}
+
+on_both! {
+    async fn an_echo_of_the_very_words_in_doubt_is_evidence(world: World) {
+        world.rule(r#"fn on_message(chat, message) { chat.reply("hello"); }"#).await;
+        world.simulator.fault_next(1, Fault::AcceptThenDrop);
+        world.hears(ADA, "hi").await;
+        assert_eq!(world.states().await, ["in_doubt"]);
+        world.owner_says(ADA, " hello ").await;
+        assert_eq!(world.states().await, ["accepted"]);
+        assert_eq!(held_by(&world).await, None);
+    }
+
+    async fn a_person_who_writes_the_name_of_a_template_in_doubt_is_a_person(world: World) {
+        world.rule(r#"fn on_message(chat, message) { chat.send(template("hello", [])); }"#).await;
+        world.simulator.fault_next(1, Fault::AcceptThenDrop);
+        world.hears(ADA, "hi").await;
+        world.owner_says(ADA, "hello").await;
+        assert_eq!(world.states().await, ["in_doubt"]);
+        assert_eq!(held_by(&world).await, Some(HeldBy::Phone));
+    }
+
+    async fn a_person_who_writes_the_emoji_of_a_reaction_in_doubt_is_a_person(world: World) {
+        world.rule(r#"fn on_message(chat, message) { chat.react("👍"); }"#).await;
+        world.simulator.fault_next(1, Fault::AcceptThenDrop);
+        world.hears(ADA, "hi").await;
+        world.owner_says(ADA, "👍").await;
+        assert_eq!(held_by(&world).await, Some(HeldBy::Phone));
+    }
+
+    async fn a_refusal_of_before_the_last_message_leaves_the_window_open(world: World) {
+        world.rule(r#"fn on_message(chat, message) { chat.reply(message.text); }"#).await;
+        world.hears(ADA, "one").await;
+        let sent = world.received(ADA).remove(0);
+        world.wait(Span::minutes(1)).await;
+        world.hears(ADA, "two").await;
+        world.wait(Span::minutes(1)).await;
+        // Told now, by the provider's clock, of an attempt two minutes ago by ours.
+        world.status(&sent, "failed", Some(131_047)).await;
+        let window = conversations(&world).await.remove(0).window;
+        assert!(window.until.is_some_and(|until| until > world.clock.now()), "{window:?}");
+    }
+
+    async fn a_person_who_writes_while_a_rule_runs_stays_in_charge(world: World) {
+        world.rule(r#"
+            even_when_held();
+            fn on_message(chat, message) {
+                if message.text == "hold" { chat.hold("1h"); }
+                if message.text == "release" { chat.release(); }
+            }
+        "#).await;
+        world.says(ADA, "hold").await;
+        // Whichever is written first: the person's hold is what stays.
+        tokio::join!(world.settle(), world.owner_says(ADA, "me"));
+        assert_eq!(held_by(&world).await, Some(HeldBy::Phone));
+        world.hears(ADA, "hold").await;
+        assert_eq!(held_by(&world).await, Some(HeldBy::Phone), "a rule takes nothing from a person");
+        world.hears(ADA, "release").await;
+        assert_eq!(held_by(&world).await, None, "but may end a hold that it saw");
+        world.hears(ADA, "hold").await;
+        assert_eq!(held_by(&world).await, Some(HeldBy::Rule));
+    }
+
+    async fn a_rule_that_tags_undoes_no_opt_out_of_the_same_moment(world: World) {
+        world.rule(r#"
+            fn on_message(chat, message) {
+                chat.contact.tag("lead");
+                chat.contact.attributes.seen = message.text;
+            }
+        "#).await;
+        world.says(ADA, "hello").await;
+        let stop = preference(&world, "stop");
+        let (_, stopped) = tokio::join!(world.settle(), world.accept(&stop));
+        stopped.expect("accepted");
+        let contact = contacts(&world).await.remove(0);
+        assert!(contact.opted_out);
+        assert_eq!(contact.tags, ["lead"]);
+        assert_eq!(contact.attributes["seen"], "hello");
+    }
+
+    async fn who_opted_out_is_answered_and_gets_no_templates(world: World) {
+        world.rule(r#"
+            fn on_message(chat, message) {
+                if message.text == "stop" { chat.contact.opt_out(); }
+                chat.send(template("offer", []));
+                chat.reply("I see", template("i_see", []));
+                chat.after("30h", "later");
+            }
+            fn later(chat) { chat.reply("Still there?", template("viewing_reminder", [])); }
+        "#).await;
+        world.hears(ADA, "stop").await;
+        assert_eq!(world.heard(ADA), ["I see"]);
+        world.wait(Span::hours(30)).await;
+        assert_eq!(world.heard(ADA), ["I see"]);
+        let rows = world.deliveries().await;
+        let failures: Vec<_> = rows.iter().map(|row| row.failure.as_ref().map(|failure| failure.kind.as_str())).collect();
+        assert_eq!(failures, [Some("opted_out"), None, Some("opted_out")]);
+        assert_eq!(world.states().await, ["failed", "accepted", "failed"]);
+        let event = world.events().await.remove(0).event;
+        let runs = world.engine.store().of(world.location_id).runs(event.id).await.expect("runs");
+        assert!(runs[0].run.trace.iter().any(|line| line.text == "not sent: the customer opted out"));
+    }
+}
