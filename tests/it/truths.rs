@@ -2,6 +2,7 @@
 //! does not read: nobody's word is lost, and nobody is written to who should not be.
 
 use rejoinder_adapters::simulator::Fault;
+use rejoinder_adapters::simulator::meta::{Arrival, text_message};
 use rejoinder_engine::clock::Clock;
 use rejoinder_engine::domain::contact::Contact;
 use rejoinder_engine::domain::conversation::{Conversation, HeldBy};
@@ -9,7 +10,13 @@ use rejoinder_engine::domain::time::Span;
 use serde_json::{Value, json};
 
 use crate::database::on_both;
-use crate::world::{ADA, World};
+use crate::world::{ADA, BEN, Customer, World};
+
+/// Ada, after she changed her number.
+const ADA_ELSEWHERE: Customer = Customer {
+    name: "Ada",
+    phone: "5511911112222",
+};
 
 /// The conversations of the location, oldest first.
 async fn conversations(world: &World) -> Vec<Conversation> {
@@ -21,6 +28,15 @@ async fn conversations(world: &World) -> Vec<Conversation> {
 async fn held_by(world: &World) -> Option<HeldBy> {
     let conversation = conversations(world).await.remove(0);
     conversation.hold.map(|hold| hold.by)
+}
+
+/// Where the answers of the conversations go.
+async fn addresses(world: &World) -> Vec<String> {
+    let conversations = conversations(world).await;
+    let values = conversations
+        .iter()
+        .map(|conversation| conversation.address.value().to_owned());
+    values.collect()
 }
 
 /// The contacts of the location, oldest first.
@@ -56,6 +72,22 @@ fn webhook(world: &World, field: &str, mut value: Value) -> Vec<u8> {
         "entry": [{ "id": world.number.waba_id, "changes": [{ "field": field, "value": value }] }],
     });
     serde_json::to_vec(&body).expect("JSON")
+}
+
+/// The body of a webhook by which the provider tells that a customer changed number.
+fn moved(world: &World, from: Customer, to: Customer) -> Vec<u8> {
+    let message = json!({
+        "from": from.phone,
+        "id": format!("wamid.moved.{}", to.phone),
+        "timestamp": world.clock.now().ms() / 1000,
+        "type": "system",
+        "system": {
+            "body": "The customer changed number",
+            "wa_id": to.phone,
+            "type": "user_changed_number",
+        },
+    });
+    webhook(world, "messages", json!({ "messages": [message] }))
 }
 
 on_both! {
@@ -157,5 +189,49 @@ on_both! {
         let event = world.events().await.remove(0).event;
         let runs = world.engine.store().of(world.location_id).runs(event.id).await.expect("runs");
         assert!(runs[0].run.trace.iter().any(|line| line.text == "not sent: the customer opted out"));
+    }
+
+    async fn answers_follow_a_customer_to_the_new_number(world: World) {
+        world.rule(r#"fn on_message(chat, message) { chat.reply(message.text); }"#).await;
+        world.hears(ADA, "one").await;
+        world.accept(&moved(&world, ADA, ADA_ELSEWHERE)).await.expect("accepted");
+        world.settle().await;
+        let conversation = conversations(&world).await.remove(0);
+        assert_eq!(conversation.address.value(), ADA_ELSEWHERE.phone);
+        assert_eq!(conversation.window.until, None, "the new number has not written");
+        world.hears(ADA_ELSEWHERE, "two").await;
+        assert_eq!(world.heard(ADA_ELSEWHERE), ["two"]);
+        // Somebody else has the old number now.
+        world.hears(ADA, "three").await;
+        assert_eq!(world.heard(ADA), ["one", "three"]);
+        assert_eq!(contacts(&world).await.len(), 2);
+        assert!(addresses(&world).await.contains(&ADA_ELSEWHERE.phone.to_owned()));
+    }
+
+    async fn a_number_that_another_customer_has_is_not_taken(world: World) {
+        world.hears(ADA, "one").await;
+        world.hears(BEN, "one").await;
+        world.accept(&moved(&world, ADA, BEN)).await.expect("accepted");
+        world.settle().await;
+        let mut addresses = addresses(&world).await;
+        addresses.sort();
+        assert_eq!(addresses, [BEN.phone, ADA.phone]);
+        world.hears(BEN, "two").await;
+        assert_eq!(contacts(&world).await.len(), 2);
+    }
+
+    async fn answers_follow_a_known_id_to_another_number(world: World) {
+        world.rule(r#"fn on_message(chat, message) { chat.reply(message.text); }"#).await;
+        for (customer, text) in [(ADA, "one"), (ADA_ELSEWHERE, "two"), (ADA_ELSEWHERE, "three"), (ADA, "four")] {
+            let body = world.arrival(customer, |number, arrival| {
+                let arrival = Arrival { user_id: Some("BR.8842117730056193"), ..*arrival };
+                text_message(number, &arrival, text)
+            });
+            world.accept(&body).await.expect("accepted");
+            world.settle().await;
+        }
+        assert_eq!(world.heard(ADA), ["one", "four"]);
+        assert_eq!(world.heard(ADA_ELSEWHERE), ["two", "three"]);
+        assert_eq!(contacts(&world).await.len(), 1);
     }
 }

@@ -213,17 +213,17 @@ async fn complete(
     Ok(())
 }
 
-/// The customer has a new number: it leads to the same contact, and answers go there.
+/// The customer has a new number, or one that we are not told.
 pub(super) async fn change_phone(
     tx: &DatabaseTransaction,
     location_id: LocationId,
     id: ContactId,
-    phone: &Phone,
+    phone: Option<&Phone>,
 ) -> Result<(), Error> {
     let row = ActiveModel {
         location_id: Set(location_id.uuid()),
         id: Set(id.uuid()),
-        phone: Set(Some(phone.digits().to_owned())),
+        phone: Set(phone.map(|phone| phone.digits().to_owned())),
         ..Default::default()
     };
     Entity::update(row).exec(tx).await?;

@@ -2,7 +2,8 @@
 
 use sea_orm::entity::prelude::*;
 use sea_orm::{
-    ActiveValue::Set, DatabaseTransaction, DbBackend, FromQueryResult, QueryOrder, QuerySelect,
+    ActiveValue::Set, DatabaseTransaction, DbBackend, FromQueryResult, PaginatorTrait, QueryOrder,
+    QuerySelect,
 };
 use serde_json::json;
 
@@ -209,6 +210,24 @@ const INSERT_IN_LANE_POSTGRES: &str = insert!(
     "SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, 0, next_seq FROM rejoinder_lane \
      WHERE location_id = $1 AND conversation_id = $4 FOR NO KEY UPDATE"
 );
+
+/// Whether an event of this key is there.
+pub(super) async fn is_stored(
+    tx: &DatabaseTransaction,
+    location_id: LocationId,
+    channel_id: ChannelId,
+    kind: &str,
+    external_key: &str,
+) -> Result<bool, Error> {
+    let count = Entity::find()
+        .filter(Column::LocationId.eq(location_id.uuid()))
+        .filter(Column::ChannelId.eq(channel_id.uuid()))
+        .filter(Column::Kind.eq(kind))
+        .filter(Column::ExternalKey.eq(external_key))
+        .count(tx)
+        .await?;
+    Ok(count > 0)
+}
 
 /// The statuses stored of a provider's message, in the order in which they came.
 pub(super) async fn statuses_of(

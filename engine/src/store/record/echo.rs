@@ -1,57 +1,22 @@
-//! A person wrote, or the customer's account changed: rare, and written at once rather than in bulk.
+//! A person wrote from the phone app: rare, and written at once rather than in bulk.
 
 use super::Recorder;
-use crate::domain::contact::{Address, Peer};
+use crate::domain::contact::Peer;
 use crate::domain::content::{Content, text_hash};
 use crate::domain::conversation::{HeldBy, Hold};
 use crate::domain::event::{EchoOrigin, EventState, Payload};
 use crate::domain::ids::ConversationId;
 use crate::domain::inbound::{Stage, Status};
-use crate::domain::message::{Body, Message, SystemChangeKind};
+use crate::domain::message::{Body, Message};
 use crate::domain::time::Span;
 use crate::store::delivery::DeliveryRow;
-use crate::store::known::KnownPeer;
-use crate::store::{Error, address, contact, conversation, delivery, lane, message};
+use crate::store::{Error, delivery, lane, message};
 
 /// How long after an attempt an echo of its words is evidence of it: the provider tells within
 /// seconds, and much later the same words are more likely a person's own.
 const EVIDENCE: Span = Span::minutes(10);
 
 impl Recorder<'_> {
-    /// The customer's account changed: the new addresses lead to the same contact.
-    pub(super) async fn system(
-        &mut self,
-        place: KnownPeer,
-        change: &SystemChangeKind,
-    ) -> Result<(), Error> {
-        let (phone, user_id) = match change {
-            SystemChangeKind::Number { phone, user_id } => (phone.clone(), user_id.clone()),
-            SystemChangeKind::UserId { user_id } => (None, Some(user_id.clone())),
-            SystemChangeKind::Identity | SystemChangeKind::Other { .. } => return Ok(()),
-        };
-        let location_id = self.channel().location_id;
-        let peer = Peer {
-            phone,
-            user_id,
-            name: None,
-        };
-        for address in peer.addresses() {
-            address::link(self.tx, location_id, &address, place.contact_id).await?;
-        }
-        if let Some(phone) = peer.phone {
-            contact::change_phone(self.tx, location_id, place.contact_id, &phone).await?;
-            conversation::readdress(
-                self.tx,
-                location_id,
-                place.conversation_id,
-                &Address::Phone(phone),
-            )
-            .await?;
-        }
-        self.recorded.peers_changed = true;
-        Ok(())
-    }
-
     pub(super) async fn echo(&mut self, peer: &Peer, message: &Message) -> Result<(), Error> {
         let (location_id, channel_id) = (self.channel().location_id, self.channel().id);
         // An echo of what we sent ourselves is no person.
