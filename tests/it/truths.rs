@@ -2,15 +2,17 @@
 //! does not read: nobody's word is lost, and nobody is written to who should not be.
 
 use rejoinder_adapters::simulator::Fault;
-use rejoinder_adapters::simulator::meta::{Arrival, text_message};
+use rejoinder_adapters::simulator::meta::{Arrival, message, text_message};
+use rejoinder_engine::NewLocation;
 use rejoinder_engine::clock::Clock;
 use rejoinder_engine::domain::contact::Contact;
 use rejoinder_engine::domain::conversation::{Conversation, HeldBy};
 use rejoinder_engine::domain::time::Span;
+use sea_orm::{ConnectionTrait as _, Database, Statement};
 use serde_json::{Value, json};
 
 use crate::database::on_both;
-use crate::world::{ADA, BEN, Customer, World};
+use crate::world::{ADA, BEN, Customer, World, connect, number};
 
 /// Ada, after she changed her number.
 const ADA_ELSEWHERE: Customer = Customer {
@@ -88,6 +90,42 @@ fn moved(world: &World, from: Customer, to: Customer) -> Vec<u8> {
         },
     });
     webhook(world, "messages", json!({ "messages": [message] }))
+}
+
+/// Does to the database what the engine would not.
+async fn sql(world: &World, text: &str) {
+    let connection = Database::connect(&world.database.url)
+        .await
+        .expect("a connection");
+    connection
+        .execute_unprepared(text)
+        .await
+        .expect("a statement");
+}
+
+/// How many rows there are.
+async fn count(world: &World, from: &str) -> i64 {
+    let connection = Database::connect(&world.database.url)
+        .await
+        .expect("a connection");
+    let statement = Statement::from_string(
+        connection.get_database_backend(),
+        format!("SELECT COUNT(*) AS n FROM {from}"),
+    );
+    let row = connection
+        .query_one_raw(statement)
+        .await
+        .expect("a statement");
+    row.expect("a row").try_get("", "n").expect("a number")
+}
+
+/// A column of ids as text, whichever the database.
+fn hex_of(world: &World, column: &str) -> String {
+    if world.database.url.starts_with("sqlite") {
+        format!("hex({column})")
+    } else {
+        format!("{column}::text")
+    }
 }
 
 on_both! {
@@ -233,5 +271,77 @@ on_both! {
         assert_eq!(world.heard(ADA), ["one", "four"]);
         assert_eq!(world.heard(ADA_ELSEWHERE), ["two", "three"]);
         assert_eq!(contacts(&world).await.len(), 1);
+    }
+
+    async fn an_event_that_does_not_read_is_parked_and_the_next_goes_on(world: World) {
+        world.rule(r#"fn on_message(chat, message) { chat.reply(message.text); }"#).await;
+        world.says(ADA, "one").await;
+        world.says(ADA, "two").await;
+        world.says(BEN, "three").await;
+        sql(&world, "UPDATE rejoinder_event SET payload = '{' WHERE payload LIKE '%\"one\"%'").await;
+        let mut world = world;
+        world.restart().await;
+        world.settle().await;
+        assert_eq!((world.heard(ADA), world.heard(BEN)), (vec!["two".to_owned()], vec!["three".to_owned()]));
+        assert_eq!(count(&world, "rejoinder_event WHERE state = 'parked'").await, 1);
+        assert_eq!(world.events().await.len(), 2, "the list shows what reads");
+    }
+
+    async fn a_delivery_or_timer_that_does_not_read_stops_no_other(world: World) {
+        world.rule(r#"
+            fn on_message(chat, message) {
+                chat.reply("one");
+                chat.reply("two");
+                chat.after("1h", "later", #{ n: 1 });
+            }
+            fn later(chat, args) { chat.reply("later"); }
+        "#).await;
+        world.simulator.fault_next(1, Fault::AcceptThenDrop);
+        world.hears(ADA, "hello").await;
+        world.hears(BEN, "hello").await;
+        assert_eq!(world.heard(ADA), ["one"]);
+        sql(&world, "UPDATE rejoinder_delivery SET content = '{' WHERE state = 'in_doubt'").await;
+        let ada = conversations(&world).await.into_iter().find(|conversation| conversation.address.value() == ADA.phone);
+        let ada = ada.expect("a conversation").id.uuid().simple().to_string();
+        sql(&world, &format!("UPDATE rejoinder_timer SET args = '{{' WHERE lower(replace({}, '-', '')) = '{ada}'", hex_of(&world, "conversation_id"))).await;
+        let mut world = world;
+        world.restart().await;
+        world.settle().await;
+        assert_eq!(world.heard(ADA), ["one", "two"]);
+        world.wait(Span::hours(1)).await;
+        assert_eq!(world.heard(ADA), ["one", "two"]);
+        assert_eq!(world.heard(BEN), ["one", "two", "later"]);
+    }
+
+    async fn a_channel_or_location_that_does_not_read_stops_no_other(world: World) {
+        world.rule(r#"fn on_message(chat, message) { chat.reply(message.text); }"#).await;
+        let other = NewLocation {
+            name: "Other".into(),
+            time_zone: chrono_tz::UTC,
+            settings: Default::default(),
+        };
+        let other = world.engine.create_location(other).await.expect("a location");
+        connect(&world.engine, other.id, &number("106853218861310", "4930901821")).await;
+        sql(&world, "UPDATE rejoinder_channel SET phone = 'x' WHERE phone = '4930901821'").await;
+        sql(&world, "UPDATE rejoinder_location SET time_zone = 'x' WHERE name = 'Other'").await;
+        let mut world = world;
+        world.restart().await;
+        world.hears(ADA, "hello").await;
+        assert_eq!(world.heard(ADA), ["hello"]);
+        let locations = world.engine.store().locations().await.expect("locations");
+        assert_eq!(locations.len(), 1);
+    }
+
+    async fn a_form_nested_too_deeply_is_put_aside(world: World) {
+        let nested = (0..100).fold(json!({}), |inner, _| json!({ "a": inner }));
+        let reply = json!({
+            "type": "nfm_reply",
+            "nfm_reply": { "name": "flow", "body": "Sent", "response_json": nested.to_string() },
+        });
+        let body = world.arrival(ADA, |number, arrival| message(number, arrival, "interactive", reply));
+        world.accept(&body).await.expect("accepted");
+        world.settle().await;
+        let events = world.events().await;
+        assert_eq!((events[0].state.as_str(), events[0].event.payload.kind()), ("parked", "unknown"));
     }
 }

@@ -6,6 +6,8 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use sea_orm::entity::prelude::Uuid;
+
 use crate::domain::contact::{Address, Peer};
 use crate::domain::ids::{ChannelId, ContactId, ConversationId};
 
@@ -26,6 +28,8 @@ pub(crate) struct KnownPeer {
 pub(crate) struct Known {
     peers: Mutex<HashMap<(ChannelId, Address), KnownPeer>>,
     orphans: Mutex<HashSet<String>>,
+    /// The rows that were found not to read.
+    unreadable: Mutex<HashSet<Uuid>>,
     /// How often addresses were forgotten.
     epoch: AtomicU64,
 }
@@ -72,6 +76,18 @@ impl Known {
         let mut peers = self.peers.lock().expect("no one panics while holding it");
         self.epoch.fetch_add(1, Ordering::SeqCst);
         peers.clear();
+    }
+
+    /// Whether nobody was told yet that a row does not read.
+    pub(super) fn is_news(&self, row_id: Uuid) -> bool {
+        let mut told = self
+            .unreadable
+            .lock()
+            .expect("no one panics while holding it");
+        if told.len() >= MAX_ENTRIES {
+            told.clear();
+        }
+        told.insert(row_id)
     }
 
     /// A status came for a message that is not known to be ours.

@@ -50,7 +50,8 @@ impl Store {
             .order_by_asc(Column::Id)
             .all(&self.reader)
             .await?;
-        rows.iter().map(Location::try_from).collect()
+        let ids = |row: &Model| (row.id, row.id);
+        Ok(self.readable(rows, ids, |row| Location::try_from(&row)))
     }
 
     /// A location, and its data key as sealed.

@@ -40,6 +40,7 @@ mod settle;
 mod status;
 mod timer;
 mod token;
+mod unreadable;
 mod unrouted;
 mod writer;
 
