@@ -3,11 +3,13 @@
 
 use rejoinder_adapters::simulator::Fault;
 use rejoinder_adapters::simulator::meta::{Arrival, message, text_message};
-use rejoinder_engine::NewLocation;
 use rejoinder_engine::clock::Clock;
 use rejoinder_engine::domain::contact::Contact;
+use rejoinder_engine::domain::content::Content;
 use rejoinder_engine::domain::conversation::{Conversation, HeldBy};
 use rejoinder_engine::domain::time::Span;
+use rejoinder_engine::store::Error;
+use rejoinder_engine::{LocationChange, NewLocation, PersonSend, Problem};
 use sea_orm::{ConnectionTrait as _, Database, Statement};
 use serde_json::{Value, json};
 
@@ -343,5 +345,77 @@ on_both! {
         world.settle().await;
         let events = world.events().await;
         assert_eq!((events[0].state.as_str(), events[0].event.payload.kind()), ("parked", "unknown"));
+    }
+
+    async fn enabling_a_rule_brings_back_what_was_published(world: World) {
+        let rule = world.rule(r#"
+            every("0 9 * * *", "daily");
+            fn daily(location) { log("daily"); }
+            fn on_message(chat, message) { chat.reply("published"); }
+        "#).await;
+        let (engine, location_id) = (&world.engine, world.location_id);
+        let draft = r#"fn on_message(chat, message) { chat.reply("unfinished"); }"#;
+        engine.set_rule_enabled(location_id, rule, false).await.expect("disabled");
+        assert_eq!(count(&world, "rejoinder_schedule").await, 0);
+        engine.save_draft(location_id, rule, draft.into()).await.expect("saved");
+        let enabled = engine.set_rule_enabled(location_id, rule, true).await.expect("enabled");
+        assert_eq!((enabled.published, enabled.enabled, enabled.draft.as_str()), (Some(1), true, draft));
+        assert_eq!(count(&world, "rejoinder_schedule").await, 1);
+        world.hears(ADA, "hello").await;
+        assert_eq!(world.heard(ADA), ["published"]);
+    }
+
+    async fn a_draft_saved_while_a_rule_is_published_undoes_nothing(world: World) {
+        let source = r#"fn on_message(chat, message) { chat.reply("one"); }"#;
+        let rule = world.rule(source).await;
+        let (engine, location_id) = (&world.engine, world.location_id);
+        for version in 2..5 {
+            let (published, saved) = tokio::join!(
+                engine.publish_rule(location_id, rule),
+                engine.save_draft(location_id, rule, source.into()),
+            );
+            assert_eq!(published.expect("published").published, Some(version));
+            saved.expect("saved");
+            let rules = engine.store().of(location_id).rules().await.expect("rules");
+            assert_eq!((rules[0].published, rules[0].enabled), (Some(version), true));
+        }
+    }
+
+    async fn cron_lines_follow_the_clocks_of_their_location(world: World) {
+        let rule = world.rule(r#"every("0 9 * * *", "daily"); fn daily(location) { log("daily"); }"#).await;
+        let lima = LocationChange {
+            time_zone: Some(chrono_tz::America::Lima),
+            ..LocationChange::default()
+        };
+        world.engine.change_location(world.location_id, lima).await.expect("changed");
+        world.engine.publish_rule(world.location_id, rule).await.expect("published");
+        // It is 10:00 UTC: nine o'clock in Lima is at 14:00, in Berlin tomorrow at 08:00.
+        world.wait(Span::hours(3)).await;
+        assert_eq!(world.events().await.len(), 0);
+        world.wait(Span::hours(1)).await;
+        assert_eq!(world.events().await.len(), 1);
+        world.wait(Span::hours(20)).await;
+        assert_eq!(world.events().await.len(), 1);
+    }
+
+    async fn a_key_of_one_conversation_is_refused_in_another(world: World) {
+        world.hears(ADA, "hello").await;
+        world.hears(BEN, "hello").await;
+        let send = PersonSend {
+            content: Content::Text { text: "Good day".into() },
+            fallback: None,
+            reply_to: None,
+            idempotency_key: Some("a key".into()),
+        };
+        let conversations = conversations(&world).await;
+        let (engine, location_id) = (&world.engine, world.location_id);
+        let first = engine.send(location_id, conversations[0].id, send.clone()).await.expect("sent");
+        let again = engine.send(location_id, conversations[0].id, send.clone()).await.expect("sent before");
+        assert_eq!(first, again);
+        let refused = engine.send(location_id, conversations[1].id, send).await.expect_err("another conversation");
+        assert!(matches!(&refused, Problem::Store(Error::Conflict(_))), "{refused}");
+        assert!(refused.to_string().contains("idempotency key"), "{refused}");
+        world.settle().await;
+        assert_eq!(world.heard(ADA).len() + world.heard(BEN).len(), 1);
     }
 }
