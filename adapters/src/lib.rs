@@ -3,6 +3,7 @@
 
 pub mod http;
 pub mod meta;
+mod nesting;
 pub mod simulator;
 pub mod twilio;
 

@@ -7,6 +7,7 @@ mod payloads;
 mod scripts;
 mod server;
 mod tidy;
+mod truths;
 mod twilio;
 mod webhooks;
 mod world;

@@ -1,6 +1,7 @@
 //! Rules, a snapshot, an event and a moment become a decision: pure, no async, no clock.
 //! The same question has the same answer, byte for byte.
 
+mod apply;
 mod call;
 
 use std::collections::BTreeMap;
@@ -9,13 +10,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::adapter::SignalKind;
-use crate::domain::contact::Contact;
-use crate::domain::content::Content;
-use crate::domain::conversation::{HeldBy, Hold};
-use crate::domain::delivery::{Delivery, DeliveryState, Origin};
-use crate::domain::effect::Effect;
+use crate::domain::contact::ContactChanges;
+use crate::domain::conversation::Hold;
+use crate::domain::delivery::Delivery;
 use crate::domain::event::{Event, Payload};
-use crate::domain::ids::{DeliveryId, RuleId, RunId, TimerId};
+use crate::domain::ids::{RuleId, RunId, TimerId};
 use crate::domain::location::Location;
 use crate::domain::run::{Outcome, Run, TraceLine};
 use crate::domain::snapshot::Snapshot;
@@ -24,9 +23,6 @@ use crate::script::{Call, Input, Script, ScriptHost};
 use crate::store::{HoldChange, RuleState, TimerChange, TimerRow};
 
 use self::call::{call, seed};
-
-/// Room for the deliveries of one event between the positions of two events.
-const POSITIONS_PER_EVENT: i64 = 1_000;
 
 /// A published rule, compiled.
 #[derive(Clone)]
@@ -66,8 +62,8 @@ pub struct Decision {
     /// The rules that did not, and why.
     pub visits: Vec<Visit>,
     pub(crate) states: Vec<RuleState>,
-    /// The contact, if rules changed it.
-    pub contact: Option<Contact>,
+    /// What rules changed about the contact.
+    pub contact: Option<ContactChanges>,
     pub(crate) hold: HoldChange,
     /// What leaves, in order.
     pub deliveries: Vec<Delivery>,
@@ -92,7 +88,6 @@ pub fn decide(host: &ScriptHost, question: &Question<'_>) -> Decision {
         host,
         question,
         snapshot: question.snapshot.cloned(),
-        contact_changed: false,
         stopped: false,
         decision: Decision::default(),
     };
@@ -100,9 +95,6 @@ pub fn decide(host: &ScriptHost, question: &Question<'_>) -> Decision {
         if question.event.rule_id.is_none_or(|only| only == rule.id) {
             deciding.visit(rule);
         }
-    }
-    if deciding.contact_changed {
-        deciding.decision.contact = deciding.snapshot.map(|snapshot| snapshot.contact);
     }
     deciding.decision
 }
@@ -112,7 +104,6 @@ struct Deciding<'a> {
     question: &'a Question<'a>,
     /// As earlier rules left it: later ones see their tags, attributes and hold.
     snapshot: Option<Snapshot>,
-    contact_changed: bool,
     stopped: bool,
     decision: Decision,
 }
@@ -207,8 +198,13 @@ impl Deciding<'_> {
                             text: "not sent: a person is in charge".to_owned(),
                             line: 0,
                         });
-                    } else {
-                        self.apply(rule, run_id, ordinal, effect, hold.is_some());
+                    } else if let Some(refusal) =
+                        self.apply(rule, run_id, ordinal, effect, hold.is_some())
+                    {
+                        run.trace.push(TraceLine {
+                            text: refusal.to_owned(),
+                            line: 0,
+                        });
                     }
                 }
                 if !effects.is_empty() {
@@ -218,164 +214,6 @@ impl Deciding<'_> {
             }
         }
         self.decision.runs.push(run);
-    }
-
-    fn apply(
-        &mut self,
-        rule: &ActiveRule,
-        run_id: RunId,
-        ordinal: usize,
-        effect: &Effect,
-        held: bool,
-    ) {
-        let now = self.question.now;
-        let ordinal_bytes = (ordinal as u64).to_be_bytes();
-        let Some(snapshot) = self.snapshot.as_mut() else {
-            return;
-        };
-        match effect {
-            Effect::Reply { content, fallback } => {
-                let fallback = fallback.clone().map(Content::Template);
-                self.deliver(rule, run_id, ordinal, content.clone(), fallback, held);
-            }
-            Effect::Send { template } => {
-                self.deliver(
-                    rule,
-                    run_id,
-                    ordinal,
-                    Content::Template(template.clone()),
-                    None,
-                    held,
-                );
-            }
-            Effect::React { message_id, emoji } => {
-                let content = Content::Reaction {
-                    message_id: message_id.clone(),
-                    emoji: emoji.clone(),
-                };
-                self.deliver(rule, run_id, ordinal, content, None, held);
-            }
-            Effect::MarkRead { message_id } => {
-                self.decision
-                    .signals
-                    .push((SignalKind::Read, message_id.clone()));
-            }
-            Effect::Typing { message_id } => {
-                self.decision
-                    .signals
-                    .push((SignalKind::Typing, message_id.clone()));
-            }
-            Effect::SetTimer {
-                handler,
-                due_at,
-                if_silent,
-                args,
-            } => {
-                self.decision.timers.push(TimerChange::Set(TimerRow {
-                    location_id: snapshot.location.id,
-                    conversation_id: snapshot.conversation.id,
-                    rule_id: rule.id,
-                    handler: handler.clone(),
-                    id: TimerId::derive(&[run_id.bytes(), &ordinal_bytes]),
-                    due_at: *due_at,
-                    if_silent: *if_silent,
-                    args: args.clone(),
-                    set_at: now,
-                    set_seq: self.question.event.seq,
-                }));
-            }
-            Effect::CancelTimer { handler } => {
-                let change = TimerChange::Cancel {
-                    rule_id: rule.id,
-                    handler: handler.clone(),
-                };
-                self.decision.timers.push(change);
-            }
-            Effect::Tag { tag } => {
-                if !snapshot.contact.tags.contains(tag) {
-                    snapshot.contact.tags.push(tag.clone());
-                    self.contact_changed = true;
-                }
-            }
-            Effect::Untag { tag } => {
-                snapshot.contact.tags.retain(|known| known != tag);
-                self.contact_changed = true;
-            }
-            Effect::SetAttribute { name, value } => {
-                if value.is_null() {
-                    snapshot.contact.attributes.remove(name);
-                } else {
-                    snapshot
-                        .contact
-                        .attributes
-                        .insert(name.clone(), value.clone());
-                }
-                self.contact_changed = true;
-            }
-            Effect::SetOptedOut { opted_out } => {
-                snapshot.contact.opted_out = *opted_out;
-                self.contact_changed = true;
-            }
-            Effect::Hold { span } => {
-                let hold = Hold {
-                    by: HeldBy::Rule,
-                    until: now + *span,
-                };
-                snapshot.conversation.hold = Some(hold);
-                self.decision.hold = HoldChange::Hold(hold);
-            }
-            Effect::Release => {
-                snapshot.conversation.hold = None;
-                self.decision.hold = HoldChange::Release;
-            }
-        }
-    }
-
-    fn deliver(
-        &mut self,
-        rule: &ActiveRule,
-        run_id: RunId,
-        ordinal: usize,
-        content: Content,
-        fallback: Option<Content>,
-        when_held: bool,
-    ) {
-        let Question { event, now, .. } = *self.question;
-        let Some(conversation) = self
-            .snapshot
-            .as_ref()
-            .map(|snapshot| &snapshot.conversation)
-        else {
-            return;
-        };
-        let nth = i64::try_from(self.decision.deliveries.len()).unwrap_or(i64::MAX);
-        self.decision.deliveries.push(Delivery {
-            location_id: conversation.location_id,
-            id: DeliveryId::derive(&[run_id.bytes(), &(ordinal as u64).to_be_bytes()]),
-            conversation_id: conversation.id,
-            channel_id: conversation.channel_id,
-            address: Some(conversation.address.clone()),
-            origin: Origin::Rule {
-                rule_id: rule.id,
-                run_id,
-                event_id: event.id,
-            },
-            content,
-            fallback,
-            reply_to: None,
-            state: DeliveryState::Ready,
-            attempts: 0,
-            provider_id: None,
-            not_before: now,
-            fallback_of: None,
-            position: event
-                .seq
-                .saturating_mul(POSITIONS_PER_EVENT)
-                .saturating_add(nth),
-            when_held,
-            wants_status: rule.script.defines("on_status"),
-            created_at: now,
-        });
     }
 
     /// A timer that fell due just before a person took over waits again, for the release.

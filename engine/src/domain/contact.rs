@@ -150,6 +150,65 @@ pub struct Contact {
     pub opted_out: bool,
 }
 
+/// Something that rules change about a contact.
+#[derive(Clone, Debug, PartialEq)]
+pub enum ContactChange {
+    /// A label is added.
+    Tag(String),
+    /// A label is removed.
+    Untag(String),
+    /// Something is noted, or with null removed.
+    SetAttribute {
+        /// Its name.
+        name: String,
+        /// Its value.
+        value: serde_json::Value,
+    },
+    /// The customer does not want, or wants again, to be written to.
+    SetOptedOut(bool),
+}
+
+impl ContactChange {
+    /// Makes the change; a change that was made already changes nothing.
+    pub fn apply(&self, contact: &mut Contact) {
+        match self {
+            Self::Tag(tag) => {
+                if !contact.tags.contains(tag) {
+                    contact.tags.push(tag.clone());
+                }
+            }
+            Self::Untag(tag) => contact.tags.retain(|known| known != tag),
+            Self::SetAttribute { name, value } if value.is_null() => {
+                contact.attributes.remove(name);
+            }
+            Self::SetAttribute { name, value } => {
+                contact.attributes.insert(name.clone(), value.clone());
+            }
+            Self::SetOptedOut(opted_out) => contact.opted_out = *opted_out,
+        }
+    }
+}
+
+/// What rules change about a contact, in order. Changes, not the outcome: they are made to the contact
+/// as it is when they are written, so that what others changed meanwhile stays.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ContactChanges {
+    /// The contact.
+    pub contact_id: ContactId,
+    /// The changes.
+    pub changes: Vec<ContactChange>,
+}
+
+impl ContactChanges {
+    /// No changes yet.
+    pub const fn of(contact_id: ContactId) -> Self {
+        Self {
+            contact_id,
+            changes: Vec::new(),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -49,7 +49,8 @@ impl Engine {
             core,
             SaveLocation {
                 location: location.clone(),
-                new: Some((data_key, core.clock.now())),
+                new: Some(data_key),
+                now: core.clock.now(),
             },
         )
         .await?;
@@ -81,6 +82,7 @@ impl Engine {
             SaveLocation {
                 location: location.clone(),
                 new: None,
+                now: core.clock.now(),
             },
         )
         .await?;

@@ -6,7 +6,7 @@ use crate::domain::ids::{LocationId, RuleId};
 use crate::domain::rule::Rule;
 use crate::engine::Engine;
 use crate::script::{Diagnostic, Script};
-use crate::store::{NewRule, PublishRule, SaveRule, Schedule};
+use crate::store::{CreateRule, NewRule, PublishRule, SaveDraft, SwitchRule};
 
 /// Bytes of a script at most: a rule of twenty lines has about one thousand.
 const MAX_SCRIPT_BYTES: usize = 64 * 1024;
@@ -52,14 +52,7 @@ impl Engine {
             published: None,
             updated_at: core.clock.now(),
         };
-        save(
-            core,
-            SaveRule {
-                rule: rule.clone(),
-                is_new: true,
-            },
-        )
-        .await?;
+        save(core, CreateRule(rule.clone())).await?;
         Ok(rule)
     }
 
@@ -80,26 +73,19 @@ impl Engine {
             .rule(id)
             .await?
             .ok_or(Problem::Missing("rule"))?;
-        let rule = Rule {
+        let save_draft = SaveDraft {
+            location_id,
+            rule_id: rule.id,
             draft: source,
-            updated_at: core.clock.now(),
-            ..rule
+            now: core.clock.now(),
         };
-        save(
-            core,
-            SaveRule {
-                rule: rule.clone(),
-                is_new: false,
-            },
-        )
-        .await?;
-        Ok(rule)
+        save(core, save_draft).await
     }
 
-    /// Lets a rule take part, or not.
+    /// Lets a rule take part, by its published version whatever its draft is, or not.
     ///
     /// # Errors
-    /// It is not there, or the database failed.
+    /// It is not there; what is published no longer compiles; the database failed.
     pub async fn set_rule_enabled(
         &self,
         location_id: LocationId,
@@ -113,23 +99,24 @@ impl Engine {
             .rule(id)
             .await?
             .ok_or(Problem::Missing("rule"))?;
-        if enabled && rule.published.is_some() {
-            return self.publish_rule(location_id, id).await;
-        }
-        let rule = Rule {
-            enabled,
-            updated_at: core.clock.now(),
-            ..rule
+        let lines = match rule.published.filter(|_| enabled) {
+            Some(version) => {
+                let store = core.store.of(location_id);
+                let version = store.rule_version(id, version).await?;
+                let version = version.ok_or(Problem::Missing("published version"))?;
+                check(core, &version.source)?.schedules().to_vec()
+            }
+            None => Vec::new(),
         };
-        save(
-            core,
-            SaveRule {
-                rule: rule.clone(),
-                is_new: false,
-            },
-        )
-        .await?;
-        Ok(rule)
+        let switch = SwitchRule {
+            location_id,
+            rule_id: id,
+            enabled,
+            published: rule.published,
+            lines,
+            now: core.clock.now(),
+        };
+        save(core, switch).await
     }
 
     /// Publishes a rule's draft.
@@ -144,27 +131,13 @@ impl Engine {
             .rule(id)
             .await?
             .ok_or(Problem::Missing("rule"))?;
-        let (location, _) = core
-            .store
-            .location(location_id)
-            .await?
-            .ok_or(Problem::Missing("location"))?;
         let script = check(core, &rule.draft)?;
         let now = core.clock.now();
-        let schedules = script.schedules().iter().filter_map(|line| {
-            Some(Schedule {
-                location_id,
-                rule_id: id,
-                handler: line.handler.clone(),
-                cron: line.cron.text().to_owned(),
-                next_at: line.cron.next(now, location.time_zone)?,
-            })
-        });
         let publish = PublishRule {
             location_id,
             rule_id: id,
             source: rule.draft.clone(),
-            schedules: schedules.collect(),
+            lines: script.schedules().to_vec(),
             now,
         };
         let version = save(core, publish).await?;

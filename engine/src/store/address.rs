@@ -40,6 +40,22 @@ pub(super) async fn find(
         .map(|row| ContactId::from_uuid(row.contact_id)))
 }
 
+/// Lets no address of a kind lead to a contact any more.
+pub(super) async fn unlink(
+    tx: &DatabaseTransaction,
+    location_id: LocationId,
+    contact_id: ContactId,
+    kind: &str,
+) -> Result<(), Error> {
+    Entity::delete_many()
+        .filter(Column::LocationId.eq(location_id.uuid()))
+        .filter(Column::ContactId.eq(contact_id.uuid()))
+        .filter(Column::Kind.eq(kind))
+        .exec(tx)
+        .await?;
+    Ok(())
+}
+
 /// Lets an address lead to a contact, unless it leads to one already.
 pub(super) async fn link(
     tx: &DatabaseTransaction,

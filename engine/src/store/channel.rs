@@ -70,7 +70,8 @@ impl Store {
             .order_by_asc(Column::Id)
             .all(&self.reader)
             .await?;
-        rows.into_iter().map(StoredChannel::try_from).collect()
+        let ids = |row: &Model| (row.location_id, row.id);
+        Ok(self.readable(rows, ids, StoredChannel::try_from))
     }
 }
 

@@ -10,7 +10,7 @@ use super::batch::{Batch, Flushed};
 use super::delivery;
 use super::timer::{self, TimerRow};
 use super::{Error, Operation, contact, lane, rule_state, run};
-use crate::domain::contact::Contact;
+use crate::domain::contact::ContactChanges;
 use crate::domain::conversation::Hold;
 use crate::domain::delivery::{Delivery, DeliveryState};
 use crate::domain::event::Event;
@@ -26,8 +26,8 @@ pub(crate) struct Commit {
     /// The rules that did not run, and why, as JSON.
     pub(crate) visits: Option<String>,
     pub(crate) states: Vec<RuleState>,
-    /// The contact, if rules changed it.
-    pub(crate) contact: Option<Contact>,
+    /// What rules changed about the contact.
+    pub(crate) contact: Option<ContactChanges>,
     pub(crate) hold: HoldChange,
     pub(crate) deliveries: Vec<Delivery>,
     pub(crate) timers: Vec<TimerChange>,
@@ -48,19 +48,12 @@ pub(crate) enum HoldChange {
     /// Whoever was.
     #[default]
     None,
-    /// A person.
-    Hold(Hold),
-    /// The rules.
-    Release,
-}
-
-impl HoldChange {
-    const fn hold(self) -> Option<Hold> {
-        match self {
-            Self::Hold(hold) => Some(hold),
-            Self::None | Self::Release => None,
-        }
-    }
+    /// Someone else, or with `None` the rules; but only if it is still as the rules saw it: a person who
+    /// wrote while they ran stays in charge.
+    Change {
+        seen: Option<Hold>,
+        to: Option<Hold>,
+    },
 }
 
 /// A timer to be set or dropped.
@@ -83,8 +76,8 @@ impl Operation for Commit {
         for run in &self.runs {
             batch.run(run::row(location_id, run, self.decided_at));
         }
-        if let Some(contact) = &self.contact {
-            contact::save_facts(tx, contact).await?;
+        if let Some(changes) = &self.contact {
+            contact::change(tx, location_id, changes).await?;
         }
         if let Some(conversation_id) = self.event.conversation_id {
             for RuleState { rule_id, state } in &self.states {
@@ -104,21 +97,31 @@ impl Operation for Commit {
                 }
             }
         }
-        for (nth, delivery) in self.deliveries.iter().enumerate() {
-            // Only the first may leave at once: the others follow it.
-            batch.delivery(delivery::row(delivery, self.sender.filter(|_| nth == 0)));
+        // Only the first to be sent may leave at once: the others follow it.
+        let mut sender = self.sender;
+        for delivery in &self.deliveries {
+            let leaves = delivery.state == DeliveryState::Ready;
+            batch.delivery(delivery::row(
+                delivery,
+                if leaves { sender.take() } else { None },
+            ));
         }
         if let Some(conversation_id) = self.event.conversation_id {
             match self.hold {
                 HoldChange::None => {}
-                HoldChange::Hold(_) | HoldChange::Release => {
+                HoldChange::Change { seen, to } => {
                     // A rule's hold does not stop what the same run sends.
                     batch.flush(tx).await?;
-                    lane::set_hold(tx, location_id, conversation_id, self.hold.hold()).await?;
+                    lane::change_hold(tx, location_id, conversation_id, seen, to).await?;
                 }
             }
         }
-        Ok(self.deliveries.clone())
+        // What was refused at once is written, and goes no further.
+        let to_send = self
+            .deliveries
+            .iter()
+            .filter(|delivery| delivery.state == DeliveryState::Ready);
+        Ok(to_send.cloned().collect())
     }
 
     fn complete(&self, mut deliveries: Vec<Delivery>, flushed: &Flushed) -> Vec<Delivery> {

@@ -1,13 +1,14 @@
 //! Customers.
 
 use sea_orm::entity::prelude::*;
+use sea_orm::sea_query::LockType;
 use sea_orm::{
     ActiveValue::Set, DatabaseTransaction, FromQueryResult, IntoActiveModel, QueryOrder,
     QuerySelect,
 };
 
 use super::{Error, LocationStore, address, read_json, write_json};
-use crate::domain::contact::{Address, Contact, Peer, Phone};
+use crate::domain::contact::{Address, Contact, ContactChanges, Peer, Phone};
 use crate::domain::ids::{ContactId, LocationId};
 use crate::domain::time::Timestamp;
 
@@ -212,17 +213,17 @@ async fn complete(
     Ok(())
 }
 
-/// The customer has a new number: it leads to the same contact, and answers go there.
+/// The customer has a new number, or one that we are not told.
 pub(super) async fn change_phone(
     tx: &DatabaseTransaction,
     location_id: LocationId,
     id: ContactId,
-    phone: &Phone,
+    phone: Option<&Phone>,
 ) -> Result<(), Error> {
     let row = ActiveModel {
         location_id: Set(location_id.uuid()),
         id: Set(id.uuid()),
-        phone: Set(Some(phone.digits().to_owned())),
+        phone: Set(phone.map(|phone| phone.digits().to_owned())),
         ..Default::default()
     };
     Entity::update(row).exec(tx).await?;
@@ -263,8 +264,24 @@ pub(super) async fn set_opted_out(
     Ok(())
 }
 
-/// Writes what rules changed about a contact.
-pub(super) async fn save_facts(tx: &DatabaseTransaction, contact: &Contact) -> Result<(), Error> {
+/// Makes the changes of rules to a contact as it is now. The row is locked from here on: on PostgreSQL
+/// another node may be about to change it too, and SQLite has one writer and needs no lock.
+pub(super) async fn change(
+    tx: &DatabaseTransaction,
+    location_id: LocationId,
+    changes: &ContactChanges,
+) -> Result<(), Error> {
+    let row = Entity::find_by_id((location_id.uuid(), changes.contact_id.uuid()))
+        .lock(LockType::NoKeyUpdate)
+        .one(tx)
+        .await?;
+    let Some(row) = row else {
+        return Ok(());
+    };
+    let mut contact = Contact::try_from(row)?;
+    for change in &changes.changes {
+        change.apply(&mut contact);
+    }
     let row = ActiveModel {
         location_id: Set(contact.location_id.uuid()),
         id: Set(contact.id.uuid()),

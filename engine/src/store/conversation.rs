@@ -53,11 +53,7 @@ impl TryFrom<Row> for Conversation {
     type Error = Error;
 
     fn try_from(row: Row) -> Result<Self, Error> {
-        let address = match row.address_kind.as_str() {
-            "phone" => Phone::parse(&row.address_value).map(Address::Phone),
-            "user_id" => Some(Address::UserId(row.address_value)),
-            _ => None,
-        };
+        let address = read_address(&row.address_kind, &row.address_value)?;
         let hold = row
             .held_by
             .as_deref()
@@ -68,7 +64,7 @@ impl TryFrom<Row> for Conversation {
             id: ConversationId::from_uuid(row.id),
             channel_id: ChannelId::from_uuid(row.channel_id),
             contact_id: ContactId::from_uuid(row.contact_id),
-            address: address.ok_or_else(|| Error::corrupt("conversation", "its address"))?,
+            address,
             hold: hold.map(|(by, until)| Hold {
                 by,
                 until: Timestamp::from_ms(until),
@@ -81,6 +77,15 @@ impl TryFrom<Row> for Conversation {
             last_said_seq: row.last_said_seq,
         })
     }
+}
+
+fn read_address(kind: &str, value: &str) -> Result<Address, Error> {
+    let address = match kind {
+        "phone" => Phone::parse(value).map(Address::Phone),
+        "user_id" => Some(Address::UserId(value.to_owned())),
+        _ => None,
+    };
+    address.ok_or_else(|| Error::corrupt("conversation", "its address"))
 }
 
 impl LocationStore<'_> {
@@ -151,7 +156,7 @@ impl LocationStore<'_> {
     }
 }
 
-/// Finds the conversation of a channel with a contact, or creates it with its lane.
+/// Finds the conversation of a channel with a contact, and where its answers go, or creates it with its lane.
 pub(super) async fn resolve(
     tx: &DatabaseTransaction,
     location_id: LocationId,
@@ -159,7 +164,7 @@ pub(super) async fn resolve(
     contact_id: ContactId,
     peer: &Peer,
     now: Timestamp,
-) -> Result<ConversationId, Error> {
+) -> Result<(ConversationId, Address), Error> {
     let known = Entity::find()
         .filter(Column::LocationId.eq(location_id.uuid()))
         .filter(Column::ChannelId.eq(channel_id.uuid()))
@@ -167,7 +172,8 @@ pub(super) async fn resolve(
         .one(tx)
         .await?;
     if let Some(row) = known {
-        return Ok(ConversationId::from_uuid(row.id));
+        let address = read_address(&row.address_kind, &row.address_value)?;
+        return Ok((ConversationId::from_uuid(row.id), address));
     }
     let address = peer
         .addresses()
@@ -193,24 +199,37 @@ pub(super) async fn resolve(
         .exec_without_returning(tx)
         .await?;
     lane::create(tx, location_id, id).await?;
-    Ok(id)
+    Ok((id, address))
 }
 
-/// From now on answers go to another address.
+/// From now on answers to a contact go to another address; with a `kind`, only where they went to one of
+/// that kind. The window of a conversation that moves is shut: the new address has not written yet.
 pub(super) async fn readdress(
     tx: &DatabaseTransaction,
     location_id: LocationId,
-    id: ConversationId,
+    contact_id: ContactId,
+    kind: &str,
     address: &Address,
 ) -> Result<(), Error> {
-    let row = ActiveModel {
-        location_id: Set(location_id.uuid()),
-        id: Set(id.uuid()),
-        address_kind: Set(address.kind().to_owned()),
-        address_value: Set(address.value().to_owned()),
-        ..Default::default()
-    };
-    Entity::update(row).exec(tx).await?;
+    const MOVING: &str = "location_id = $1 AND contact_id = $2 AND ($3 = '' OR address_kind = $3) \
+         AND NOT (address_kind = $4 AND address_value = $5)";
+    let shut = format!(
+        "UPDATE rejoinder_lane SET window_until = NULL WHERE location_id = $1 \
+         AND conversation_id IN (SELECT id FROM rejoinder_conversation WHERE {MOVING})"
+    );
+    let moved = format!(
+        "UPDATE rejoinder_conversation SET address_kind = $4, address_value = $5 WHERE {MOVING}"
+    );
+    for text in [shut, moved] {
+        let values = [
+            location_id.uuid().into(),
+            contact_id.uuid().into(),
+            kind.into(),
+            address.kind().into(),
+            address.value().into(),
+        ];
+        tx.execute_raw(sql(tx, &text, values)).await?;
+    }
     Ok(())
 }
 

@@ -6,11 +6,12 @@ use sea_orm::{ActiveValue::Set, DatabaseTransaction, Order, QueryOrder, QuerySel
 use serde_json::json;
 
 use super::{Error, LocationStore, Store, batch, read_json, sql, write_json};
+use crate::adapter::SendErrorKind;
 use crate::domain::delivery::{Delivery, DeliveryState, Origin};
 use crate::domain::ids::{
     ChannelId, ConversationId, DeliveryId, EventId, LocationId, RuleId, RunId,
 };
-use crate::domain::inbound::Failure;
+use crate::domain::inbound::{Failure, Stage};
 use crate::domain::time::Timestamp;
 use crate::domain::window;
 
@@ -115,24 +116,21 @@ pub(super) const RESENT: &str = "resent";
 impl Store {
     /// The deliveries of every location that are not settled, in the order of their conversations.
     pub(crate) async fn open_deliveries(&self) -> Result<Vec<Delivery>, Error> {
-        let open = [
-            DeliveryState::Ready,
-            DeliveryState::Sending,
-            DeliveryState::InDoubt,
-        ]
-        .map(DeliveryState::name);
-        let rows = Entity::find()
-            .filter(Column::State.is_in(open))
-            .order_by_asc(Column::LocationId)
-            .order_by_asc(Column::ConversationId)
-            .order_by_asc(Column::Position)
-            .order_by_asc(Column::CreatedAt)
-            .all(&self.reader)
-            .await?;
-        rows.into_iter()
-            .map(|row| DeliveryRow::try_from(row).map(|row| row.delivery))
-            .collect()
+        let rows = open().all(&self.reader).await?;
+        let ids = |row: &Model| (row.location_id, row.id);
+        let read = |row| DeliveryRow::try_from(row).map(|row| row.delivery);
+        Ok(self.readable(rows, ids, read))
     }
+}
+
+/// The states are literals: SQLite uses a partial index only where the statement repeats its condition.
+fn open() -> Select<Entity> {
+    Entity::find()
+        .filter(Expr::cust("state IN ('ready', 'sending', 'in_doubt')"))
+        .order_by_asc(Column::LocationId)
+        .order_by_asc(Column::ConversationId)
+        .order_by_asc(Column::Position)
+        .order_by_asc(Column::CreatedAt)
 }
 
 /// Which deliveries to list.
@@ -238,7 +236,8 @@ pub(super) async fn insert(
     Ok(())
 }
 
-/// A rule's delivery as it is written in bulk; `sender` holds a permit to send it at once.
+/// A rule's delivery as it is written in bulk; `sender` holds a permit to send it at once. One that has
+/// failed already was refused by the decision, because the customer opted out.
 pub(super) fn row(delivery: &Delivery, sender: Option<Uuid>) -> batch::Row {
     let (rule_id, run_id, event_id) = match delivery.origin {
         Origin::Rule {
@@ -248,6 +247,7 @@ pub(super) fn row(delivery: &Delivery, sender: Option<Uuid>) -> batch::Row {
         } => (Some(rule_id), Some(run_id), Some(event_id)),
         Origin::Person => (None, None, None),
     };
+    let refused = delivery.state == DeliveryState::Reached(Stage::Failed);
     let floor =
         (!delivery.content.is_template()).then(|| (delivery.created_at + window::MARGIN).ms());
     vec![
@@ -269,6 +269,7 @@ pub(super) fn row(delivery: &Delivery, sender: Option<Uuid>) -> batch::Row {
         json!(delivery.created_at.ms()),
         batch::uuid_or_null(sender),
         json!(floor),
+        json!(refused.then(opted_out)),
     ]
 }
 
@@ -300,14 +301,15 @@ pub(super) async fn find(
     row.map(DeliveryRow::try_from).transpose()
 }
 
-/// The delivery of a conversation whose fate is open and whose text is this, if there is exactly one such text.
-pub(super) async fn find_unsettled_by_text(
+/// The deliveries of a conversation whose fate is open, whose text is this, and which changed after `since`.
+pub(super) async fn unsettled_by_text(
     tx: &DatabaseTransaction,
     location_id: LocationId,
     conversation_id: ConversationId,
     text_hash: &str,
-) -> Result<Option<DeliveryRow>, Error> {
-    let row = Entity::find()
+    since: Timestamp,
+) -> Result<Vec<DeliveryRow>, Error> {
+    let rows = Entity::find()
         .filter(Column::LocationId.eq(location_id.uuid()))
         .filter(Column::ConversationId.eq(conversation_id.uuid()))
         .filter(
@@ -315,10 +317,11 @@ pub(super) async fn find_unsettled_by_text(
                 .is_in([DeliveryState::Sending, DeliveryState::InDoubt].map(DeliveryState::name)),
         )
         .filter(Column::TextHash.eq(text_hash))
+        .filter(Column::UpdatedAt.gte(since.ms()))
         .order_by_asc(Column::Position)
-        .one(tx)
+        .all(tx)
         .await?;
-    row.map(DeliveryRow::try_from).transpose()
+    rows.into_iter().map(DeliveryRow::try_from).collect()
 }
 
 /// Changes a delivery's state from one of `from`; false if it was in none of them.
@@ -363,6 +366,15 @@ pub(super) async fn cancel_automatic(
     Ok(())
 }
 
+/// The failure of a delivery that was not sent because the customer does not want it.
+fn opted_out() -> String {
+    write_json(&Failure {
+        kind: SendErrorKind::OptedOut.code().to_owned(),
+        provider_code: 0,
+        detail: "the customer opted out".to_owned(),
+    })
+}
+
 /// The failure of a delivery that was given up because a person took over.
 pub(super) fn held() -> String {
     write_json(&Failure {
@@ -370,4 +382,18 @@ pub(super) fn held() -> String {
         provider_code: 0,
         detail: "a person took over".to_owned(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use sea_orm::{DbBackend, QueryTrait as _};
+
+    use super::*;
+
+    #[test]
+    fn what_is_open_is_asked_for_as_its_index_has_it() {
+        let text = open().build(DbBackend::Sqlite).sql;
+        let condition = "WHERE state IN ('ready', 'sending', 'in_doubt') ORDER BY";
+        assert!(text.contains(condition), "{text}");
+    }
 }

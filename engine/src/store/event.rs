@@ -2,7 +2,8 @@
 
 use sea_orm::entity::prelude::*;
 use sea_orm::{
-    ActiveValue::Set, DatabaseTransaction, DbBackend, FromQueryResult, QueryOrder, QuerySelect,
+    ActiveValue::Set, DatabaseTransaction, DbBackend, FromQueryResult, PaginatorTrait, QueryOrder,
+    QuerySelect,
 };
 use serde_json::json;
 
@@ -72,18 +73,35 @@ impl TryFrom<Model> for EventRow {
 
 impl Store {
     /// The events of every location that wait for their rules, in the order of their conversations.
+    /// One that does not read is parked, so that its conversation goes on.
     pub(crate) async fn pending_events(&self) -> Result<Vec<Event>, Error> {
-        let rows = Entity::find()
-            .filter(Column::State.eq(EventState::Pending.name()))
-            .order_by_asc(Column::LocationId)
-            .order_by_asc(Column::ConversationId)
-            .order_by_asc(Column::Seq)
-            .all(&self.reader)
-            .await?;
-        rows.into_iter()
-            .map(|row| EventRow::try_from(row).map(|row| row.event))
-            .collect()
+        let rows = pending().all(&self.reader).await?;
+        let mut events = Vec::with_capacity(rows.len());
+        for row in rows {
+            let (location_id, id) = (row.location_id, row.id);
+            match EventRow::try_from(row) {
+                Ok(row) => events.push(row.event),
+                Err(error) => {
+                    self.tell_unreadable((location_id, id), &error);
+                    self.write(Park {
+                        location_id: LocationId::from_uuid(location_id),
+                        id: EventId::from_uuid(id),
+                    })
+                    .await?;
+                }
+            }
+        }
+        Ok(events)
     }
+}
+
+/// The state is a literal: SQLite uses a partial index only where the statement repeats its condition.
+fn pending() -> Select<Entity> {
+    Entity::find()
+        .filter(Expr::cust("state = 'pending'"))
+        .order_by_asc(Column::LocationId)
+        .order_by_asc(Column::ConversationId)
+        .order_by_asc(Column::Seq)
 }
 
 impl LocationStore<'_> {
@@ -101,7 +119,8 @@ impl LocationStore<'_> {
             .limit(limit)
             .all(self.reader())
             .await?;
-        rows.into_iter().map(EventRow::try_from).collect()
+        let ids = |row: &Model| (row.location_id, row.id);
+        Ok(self.store.readable(rows, ids, EventRow::try_from))
     }
 
     /// One event.
@@ -210,6 +229,24 @@ const INSERT_IN_LANE_POSTGRES: &str = insert!(
      WHERE location_id = $1 AND conversation_id = $4 FOR NO KEY UPDATE"
 );
 
+/// Whether an event of this key is there.
+pub(super) async fn is_stored(
+    tx: &DatabaseTransaction,
+    location_id: LocationId,
+    channel_id: ChannelId,
+    kind: &str,
+    external_key: &str,
+) -> Result<bool, Error> {
+    let count = Entity::find()
+        .filter(Column::LocationId.eq(location_id.uuid()))
+        .filter(Column::ChannelId.eq(channel_id.uuid()))
+        .filter(Column::Kind.eq(kind))
+        .filter(Column::ExternalKey.eq(external_key))
+        .count(tx)
+        .await?;
+    Ok(count > 0)
+}
+
 /// The statuses stored of a provider's message, in the order in which they came.
 pub(super) async fn statuses_of(
     tx: &DatabaseTransaction,
@@ -236,6 +273,21 @@ pub(super) async fn statuses_of(
     Ok(statuses)
 }
 
+/// Puts an event aside that cannot be decided.
+struct Park {
+    location_id: LocationId,
+    id: EventId,
+}
+
+impl Operation for Park {
+    type Output = ();
+
+    async fn apply(&self, tx: &DatabaseTransaction, _batch: &mut Batch) -> Result<(), Error> {
+        let (from, to) = (EventState::Pending, EventState::Parked);
+        change_state(tx, self.location_id, self.id, from, to).await
+    }
+}
+
 /// Takes a parked event out of the list: what it was has been stored anew.
 pub(crate) struct Unpark {
     pub(crate) location_id: LocationId,
@@ -255,15 +307,25 @@ pub(super) async fn unpark(
     location_id: LocationId,
     id: EventId,
 ) -> Result<(), Error> {
+    change_state(tx, location_id, id, EventState::Parked, EventState::Done).await
+}
+
+async fn change_state(
+    tx: &DatabaseTransaction,
+    location_id: LocationId,
+    id: EventId,
+    from: EventState,
+    to: EventState,
+) -> Result<(), Error> {
     let row = ActiveModel {
-        state: Set(EventState::Done.name().to_owned()),
+        state: Set(to.name().to_owned()),
         ..Default::default()
     };
     Entity::update_many()
         .set(row)
         .filter(Column::LocationId.eq(location_id.uuid()))
         .filter(Column::Id.eq(id.uuid()))
-        .filter(Column::State.eq(EventState::Parked.name()))
+        .filter(Column::State.eq(from.name()))
         .exec(tx)
         .await?;
     Ok(())
@@ -282,4 +344,17 @@ pub(super) fn row(new: &NewEvent<'_>, id: EventId) -> batch::Row {
         json!(new.at.ms()),
         json!(new.received_at.ms()),
     ]
+}
+
+#[cfg(test)]
+mod tests {
+    use sea_orm::QueryTrait as _;
+
+    use super::*;
+
+    #[test]
+    fn what_is_pending_is_asked_for_as_its_index_has_it() {
+        let text = pending().build(DbBackend::Sqlite).sql;
+        assert!(text.contains("WHERE state = 'pending' ORDER BY"), "{text}");
+    }
 }

@@ -56,28 +56,32 @@ pub(super) async fn note_person(
     Ok(())
 }
 
-/// Puts someone in charge, or nobody.
-pub(super) async fn set_hold(
+/// Puts someone in charge, or nobody, unless who is in charge has changed since it was `seen`.
+pub(super) async fn change_hold(
     tx: &DatabaseTransaction,
     location_id: LocationId,
     id: ConversationId,
-    hold: Option<Hold>,
+    seen: Option<Hold>,
+    to: Option<Hold>,
 ) -> Result<(), Error> {
     let text = "UPDATE rejoinder_lane SET held_by = $3, held_until = $4 \
-                WHERE location_id = $1 AND conversation_id = $2";
-    let by = hold.map(|hold| hold.by.name().to_owned());
-    let until = hold.map(|hold| hold.until.ms());
+                WHERE location_id = $1 AND conversation_id = $2 \
+                AND held_by IS NOT DISTINCT FROM $5 AND held_until IS NOT DISTINCT FROM $6";
+    let by = |hold: Option<Hold>| hold.map(|hold| hold.by.name().to_owned());
+    let until = |hold: Option<Hold>| hold.map(|hold| hold.until.ms());
     let values = [
         location_id.uuid().into(),
         id.uuid().into(),
-        by.into(),
-        until.into(),
+        by(to).into(),
+        until(to).into(),
+        by(seen).into(),
+        until(seen).into(),
     ];
     tx.execute_raw(sql(tx, text, values)).await?;
     Ok(())
 }
 
-/// The provider says that the window is shut: it is, unless the customer has written after `at`.
+/// The provider says that the window was shut at `at`: it is, unless we received something after that.
 pub(super) async fn close_window(
     tx: &DatabaseTransaction,
     location_id: LocationId,

@@ -1,10 +1,11 @@
 //! Tenants. Their data key is sealed by the vault and opened by whoever needs their credentials.
 
+use chrono_tz::Tz;
 use sea_orm::entity::prelude::*;
 use sea_orm::{ActiveValue::Set, DatabaseTransaction, QueryOrder};
 
 use super::batch::Batch;
-use super::{Error, LocationStore, Operation, Store, read_json, revision, write_json};
+use super::{Error, LocationStore, Operation, Store, read_json, revision, schedule, write_json};
 use crate::domain::ids::LocationId;
 use crate::domain::location::Location;
 use crate::domain::time::Timestamp;
@@ -31,10 +32,7 @@ impl TryFrom<&Model> for Location {
         Ok(Self {
             id: LocationId::from_uuid(row.id),
             name: row.name.clone(),
-            time_zone: row
-                .time_zone
-                .parse()
-                .map_err(|_| Error::corrupt("location", "its time zone"))?,
+            time_zone: read_time_zone(row)?,
             settings: read_json("location", &row.settings)?,
         })
     }
@@ -50,7 +48,8 @@ impl Store {
             .order_by_asc(Column::Id)
             .all(&self.reader)
             .await?;
-        rows.iter().map(Location::try_from).collect()
+        let ids = |row: &Model| (row.id, row.id);
+        Ok(self.readable(rows, ids, |row| Location::try_from(&row)))
     }
 
     /// A location, and its data key as sealed.
@@ -77,18 +76,32 @@ impl LocationStore<'_> {
     }
 }
 
+/// Where a location's clocks are, in this transaction.
+pub(super) async fn time_zone(tx: &DatabaseTransaction, id: LocationId) -> Result<Tz, Error> {
+    let row = Entity::find_by_id(id.uuid()).one(tx).await?;
+    let row = row.ok_or_else(|| Error::corrupt("location", "it is gone"))?;
+    read_time_zone(&row)
+}
+
+fn read_time_zone(row: &Model) -> Result<Tz, Error> {
+    row.time_zone
+        .parse()
+        .map_err(|_| Error::corrupt("location", "its time zone"))
+}
+
 /// Creates or changes a location.
 pub(crate) struct SaveLocation {
     pub(crate) location: Location,
-    /// For a new one: its sealed data key, and the present.
-    pub(crate) new: Option<(String, Timestamp)>,
+    /// For a new one: its sealed data key.
+    pub(crate) new: Option<String>,
+    pub(crate) now: Timestamp,
 }
 
 impl Operation for SaveLocation {
     type Output = ();
 
     async fn apply(&self, tx: &DatabaseTransaction, _batch: &mut Batch) -> Result<(), Error> {
-        let Self { location, new } = self;
+        let Self { location, new, now } = self;
         let mut row = ActiveModel {
             id: Set(location.id.uuid()),
             name: Set(location.name.clone()),
@@ -96,12 +109,16 @@ impl Operation for SaveLocation {
             settings: Set(write_json(&location.settings)),
             ..Default::default()
         };
-        if let Some((data_key, now)) = new {
+        if let Some(data_key) = new {
             row.data_key = Set(data_key.clone());
             row.created_at = Set(now.ms());
             Entity::insert(row).exec_without_returning(tx).await?;
         } else {
+            let before = time_zone(tx, location.id).await?;
             Entity::update(row).exec(tx).await?;
+            if before != location.time_zone {
+                schedule::move_to(tx, location.id, location.time_zone, *now).await?;
+            }
         }
         revision::raise(tx).await
     }

@@ -41,6 +41,7 @@ mod settle;
 mod status;
 mod timer;
 mod token;
+mod unreadable;
 mod unrouted;
 mod writer;
 
@@ -68,7 +69,7 @@ pub(crate) use person::PersonWrites;
 pub(crate) use record::{Record, RecordItem, Stray};
 pub(crate) use resource::KeepResource;
 pub use rule::NewRule;
-pub(crate) use rule::{PublishRule, SaveRule};
+pub(crate) use rule::{CreateRule, PublishRule, SaveDraft, SwitchRule};
 pub use run::RunRow;
 pub(crate) use schedule::Schedule;
 pub(crate) use settle::{Doubt, Intend, Intended, Orphaned, Settle, Settlement};

@@ -40,6 +40,17 @@ impl Operation for PersonWrites {
     ) -> Result<Self::Output, Error> {
         let mut delivery = self.delivery.clone();
         let (location_id, id) = (delivery.location_id, delivery.conversation_id);
+        // The delivery's id follows from the caller's key: another conversation's is not a repetition.
+        if let Some(row) = delivery::find(tx, location_id, delivery.id).await? {
+            if row.delivery.conversation_id == id {
+                return Ok(None);
+            }
+            return Err(Error::Conflict(
+                "this idempotency key was used in another conversation, and nothing was sent; \
+                 use a new key for each message"
+                    .to_owned(),
+            ));
+        }
         let message = Message {
             // The provider has no id for it yet: ours stands in.
             provider_id: delivery.id.to_string(),

@@ -8,6 +8,7 @@ use super::{Error, LocationStore, Operation, revision, schedule};
 use crate::domain::ids::{LocationId, RuleId};
 use crate::domain::rule::{Rule, RuleVersion};
 use crate::domain::time::Timestamp;
+use crate::script::ScheduleLine;
 
 #[sea_orm::model]
 #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
@@ -130,17 +131,14 @@ pub struct NewRule {
     pub position: Option<i32>,
 }
 
-/// Creates or changes a rule.
-pub(crate) struct SaveRule {
-    pub(crate) rule: Rule,
-    pub(crate) is_new: bool,
-}
+/// Creates a rule.
+pub(crate) struct CreateRule(pub(crate) Rule);
 
-impl Operation for SaveRule {
+impl Operation for CreateRule {
     type Output = ();
 
     async fn apply(&self, tx: &DatabaseTransaction, _batch: &mut Batch) -> Result<(), Error> {
-        let rule = &self.rule;
+        let Self(rule) = self;
         let row = ActiveModel {
             location_id: Set(rule.location_id.uuid()),
             id: Set(rule.id.uuid()),
@@ -151,24 +149,78 @@ impl Operation for SaveRule {
             published: Set(rule.published),
             updated_at: Set(rule.updated_at.ms()),
         };
-        let written = if self.is_new {
-            Entity::insert(row)
-                .exec_without_returning(tx)
-                .await
-                .map(|_| ())
-        } else {
-            Entity::update(row).exec(tx).await.map(|_| ())
-        };
+        let written = Entity::insert(row).exec_without_returning(tx).await;
         written.map_err(|error| match Error::from(error) {
             Error::Conflict(_) => {
                 Error::Conflict(format!("a rule named '{}' exists already", rule.name))
             }
             other => other,
         })?;
-        if !rule.enabled {
-            schedule::clear(tx, rule.location_id, rule.id).await?;
-        }
         revision::raise(tx).await
+    }
+}
+
+/// Replaces a rule's draft, and nothing else: what is published meanwhile stays published.
+pub(crate) struct SaveDraft {
+    pub(crate) location_id: LocationId,
+    pub(crate) rule_id: RuleId,
+    pub(crate) draft: String,
+    pub(crate) now: Timestamp,
+}
+
+impl Operation for SaveDraft {
+    type Output = Rule;
+
+    async fn apply(&self, tx: &DatabaseTransaction, _batch: &mut Batch) -> Result<Rule, Error> {
+        let row = ActiveModel {
+            location_id: Set(self.location_id.uuid()),
+            id: Set(self.rule_id.uuid()),
+            draft: Set(self.draft.clone()),
+            updated_at: Set(self.now.ms()),
+            ..Default::default()
+        };
+        let row = Entity::update(row).exec(tx).await?;
+        revision::raise(tx).await?;
+        Ok(Rule::from(row))
+    }
+}
+
+/// Lets a rule take part, by what is published, or not.
+pub(crate) struct SwitchRule {
+    pub(crate) location_id: LocationId,
+    pub(crate) rule_id: RuleId,
+    pub(crate) enabled: bool,
+    /// The version that takes part, and its cron lines.
+    pub(crate) published: Option<i32>,
+    pub(crate) lines: Vec<ScheduleLine>,
+    pub(crate) now: Timestamp,
+}
+
+impl Operation for SwitchRule {
+    type Output = Rule;
+
+    async fn apply(&self, tx: &DatabaseTransaction, _batch: &mut Batch) -> Result<Rule, Error> {
+        let (location_id, rule_id) = (self.location_id, self.rule_id);
+        let row = ActiveModel {
+            location_id: Set(location_id.uuid()),
+            id: Set(rule_id.uuid()),
+            enabled: Set(self.enabled),
+            updated_at: Set(self.now.ms()),
+            ..Default::default()
+        };
+        let row = Entity::update(row).exec(tx).await?;
+        if !self.enabled {
+            schedule::clear(tx, location_id, rule_id).await?;
+        } else if row.published == self.published {
+            schedule::replace(tx, location_id, rule_id, &self.lines, self.now).await?;
+        } else {
+            // The cron lines at hand are those of another version.
+            return Err(Error::Conflict(
+                "the rule was published at the same moment; look at it, and try again".to_owned(),
+            ));
+        }
+        revision::raise(tx).await?;
+        Ok(Rule::from(row))
     }
 }
 
@@ -177,7 +229,7 @@ pub(crate) struct PublishRule {
     pub(crate) location_id: LocationId,
     pub(crate) rule_id: RuleId,
     pub(crate) source: String,
-    pub(crate) schedules: Vec<schedule::Schedule>,
+    pub(crate) lines: Vec<ScheduleLine>,
     pub(crate) now: Timestamp,
 }
 
@@ -205,14 +257,13 @@ impl Operation for PublishRule {
         let rule = ActiveModel {
             location_id: Set(self.location_id.uuid()),
             id: Set(self.rule_id.uuid()),
-            draft: Set(self.source.clone()),
             published: Set(Some(version)),
             enabled: Set(true),
             updated_at: Set(self.now.ms()),
             ..Default::default()
         };
         Entity::update(rule).exec(tx).await?;
-        schedule::replace(tx, self.location_id, self.rule_id, &self.schedules).await?;
+        schedule::replace(tx, self.location_id, self.rule_id, &self.lines, self.now).await?;
         revision::raise(tx).await?;
         Ok(version)
     }

@@ -1,11 +1,14 @@
 //! When the cron lines of published rules next fall due.
 
+use chrono_tz::Tz;
 use sea_orm::entity::prelude::*;
-use sea_orm::{ActiveValue::Set, DatabaseTransaction, QueryOrder, QuerySelect};
+use sea_orm::{ActiveValue::Set, DatabaseTransaction, IntoActiveModel, QueryOrder, QuerySelect};
 
-use super::{Error, Store};
+use super::{Error, Store, location};
 use crate::domain::ids::{LocationId, RuleId};
+use crate::domain::occurrence::CronLine;
 use crate::domain::time::Timestamp;
+use crate::script::ScheduleLine;
 
 #[sea_orm::model]
 #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
@@ -23,6 +26,9 @@ pub struct Model {
 }
 
 impl ActiveModelBehavior for ActiveModel {}
+
+/// The next moment of a line that never falls due again.
+const NEVER: i64 = i64::MAX;
 
 /// A cron line of a published rule, and when it next falls due.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -63,12 +69,14 @@ impl Store {
     }
 }
 
-/// Replaces a rule's cron lines by those of its new version. A line that stays keeps its next moment.
+/// Replaces a rule's cron lines by those of its new version. A line that stays keeps its next moment,
+/// which is one of the location's zone: `move_to` sees to it when the zone changes.
 pub(super) async fn replace(
     tx: &DatabaseTransaction,
     location_id: LocationId,
     rule_id: RuleId,
-    schedules: &[Schedule],
+    lines: &[ScheduleLine],
+    now: Timestamp,
 ) -> Result<(), Error> {
     let kept: Vec<Schedule> = Entity::find()
         .filter(Column::LocationId.eq(location_id.uuid()))
@@ -79,20 +87,45 @@ pub(super) async fn replace(
         .map(Schedule::from)
         .collect();
     clear(tx, location_id, rule_id).await?;
-    for schedule in schedules {
-        let same = |old: &&Schedule| old.handler == schedule.handler && old.cron == schedule.cron;
-        let next_at = kept
-            .iter()
-            .find(same)
-            .map_or(schedule.next_at, |old| old.next_at);
+    let zone = location::time_zone(tx, location_id).await?;
+    for line in lines {
+        let same = |old: &&Schedule| old.handler == line.handler && old.cron == line.cron.text();
+        let kept = kept.iter().find(same).map(|old| old.next_at);
+        let Some(next_at) = kept.or_else(|| line.cron.next(now, zone)) else {
+            continue;
+        };
         let row = ActiveModel {
             location_id: Set(location_id.uuid()),
             rule_id: Set(rule_id.uuid()),
-            handler: Set(schedule.handler.clone()),
-            cron: Set(schedule.cron.clone()),
+            handler: Set(line.handler.clone()),
+            cron: Set(line.cron.text().to_owned()),
             next_at: Set(next_at.ms()),
         };
         Entity::insert(row).exec_without_returning(tx).await?;
+    }
+    Ok(())
+}
+
+/// The location's clocks are elsewhere now: its cron lines fall due by them.
+pub(super) async fn move_to(
+    tx: &DatabaseTransaction,
+    location_id: LocationId,
+    zone: Tz,
+    now: Timestamp,
+) -> Result<(), Error> {
+    let rows = Entity::find()
+        .filter(Column::LocationId.eq(location_id.uuid()))
+        .all(tx)
+        .await?;
+    for row in rows {
+        // Every line was read when it was published; one of an older grammar stays as it is.
+        let Ok(line) = CronLine::parse(&row.cron) else {
+            continue;
+        };
+        let next_at = line.next(now, zone).map_or(NEVER, Timestamp::ms);
+        let mut row = row.into_active_model();
+        row.next_at = Set(next_at);
+        Entity::update(row).exec(tx).await?;
     }
     Ok(())
 }
@@ -123,7 +156,7 @@ pub(super) async fn advance(
         .filter(Column::Handler.eq(&schedule.handler))
         .filter(Column::Cron.eq(&schedule.cron))
         .filter(Column::NextAt.eq(schedule.next_at.ms()));
-    let next_at = next_at.map_or(i64::MAX, Timestamp::ms);
+    let next_at = next_at.map_or(NEVER, Timestamp::ms);
     let updated = key
         .set(ActiveModel {
             next_at: Set(next_at),

@@ -136,7 +136,7 @@ pub(super) async fn settle_by(
     );
     let fallback = match (&status.failure, status.stage) {
         (Some(failure), Stage::Failed) => {
-            refused(tx, delivery, failure, news.at, news.received_at).await?
+            refused(tx, delivery, failure, row.updated_at, news.received_at).await?
         }
         _ => None,
     };
@@ -144,12 +144,13 @@ pub(super) async fn settle_by(
 }
 
 /// What follows from a final refusal, whether it came as the answer or by a later status: the window is
-/// corrected, an opt-out noted, and the fallback stored in the same commit.
+/// corrected, an opt-out noted, and the fallback stored in the same commit. `attempted_at` is by our clock,
+/// as the customer's messages are: a refusal may come late, and the clock of the provider is another.
 pub(super) async fn refused(
     tx: &DatabaseTransaction,
     delivery: &Delivery,
     failure: &Failure,
-    refused_at: Timestamp,
+    attempted_at: Timestamp,
     now: Timestamp,
 ) -> Result<Option<Delivery>, Error> {
     if failure.kind == SendErrorKind::OptedOut.code() {
@@ -167,7 +168,7 @@ pub(super) async fn refused(
         tx,
         delivery.location_id,
         delivery.conversation_id,
-        refused_at,
+        attempted_at,
     )
     .await?;
     let Some(content) = delivery.fallback.clone() else {

@@ -99,7 +99,8 @@ impl Store {
         let rows = Model::find_by_statement(statement)
             .all(&self.reader)
             .await?;
-        rows.into_iter().map(TimerRow::try_from).collect()
+        let ids = |row: &Model| (row.location_id, row.id);
+        Ok(self.readable(rows, ids, TimerRow::try_from))
     }
 }
 

@@ -8,6 +8,8 @@ use rejoinder_engine::domain::message::{
 };
 use serde_json::{Map, Value};
 
+use crate::nesting::is_too_deep;
+
 use super::Unread;
 use super::json::{self, Object};
 
@@ -226,6 +228,9 @@ fn answers(reply: &Object) -> Result<Map<String, Value>, Unread> {
         None => None,
     };
     match answers {
+        Some(answers) if is_too_deep(&answers) => Err(Unread(
+            "a form whose answers are nested too deeply".to_owned(),
+        )),
         Some(Value::Object(answers)) => Ok(answers),
         _ => Err(Unread::lacks("nfm_reply.response_json")),
     }

@@ -5,6 +5,8 @@ use rejoinder_engine::domain::content::{MediaKind, Place};
 use rejoinder_engine::domain::message::{Body, Choice, Media};
 use serde_json::{Map, Value};
 
+use crate::nesting::is_too_deep;
+
 use super::super::form::{Form, without_nul};
 
 /// Twilio promises ten files at most.
@@ -61,7 +63,11 @@ fn choice(form: &Form) -> Option<Body> {
 fn answers(form: &Form) -> Option<Body> {
     let text = form.get("FlowData").or(form.get("InteractiveData"))?;
     let value = serde_json::from_str(text).unwrap_or_else(|_| Value::from(text));
-    let answers = match unwrapped(value) {
+    let value = match unwrapped(value) {
+        deep if is_too_deep(&deep) => Value::from(text),
+        value => value,
+    };
+    let answers = match value {
         Value::Object(answers) => answers,
         other => Map::from_iter([("value".to_owned(), other)]),
     };

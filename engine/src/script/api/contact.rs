@@ -157,7 +157,8 @@ fn name_or(contact: &mut ContactView, otherwise: &str) -> Fallible<String> {
 
 /// Notes that the customer does not want to be written to (`opt_out`), or wants it again (`opt_in`).
 ///
-/// From then on automatic messages to the customer are not sent.
+/// From then on no template of a rule is sent to the customer: no campaign, no follow-up, and none in
+/// place of a reply that comes too late. A reply inside the window, to what the customer wrote, still is.
 ///
 /// ```rhai
 /// if message.mentions("stop") { chat.contact.opt_out(); }

@@ -218,15 +218,17 @@ pub(super) static DELIVERIES: Bulk = Bulk::new(
         ("node", Uuid),
         // The window must reach beyond this; absent for what may leave outside it.
         ("window_floor", Number),
+        // Why the decision refused it; absent for what is to be sent.
+        ("failure", Text),
     ],
     "INSERT INTO rejoinder_delivery (location_id, id, conversation_id, channel_id, rule_id, run_id, event_id, content, \
      fallback, reply_to, text_hash, not_before, position, wants_status, flags, created_at, updated_at, state, \
-     attempts, node) \
+     attempts, node, failure) \
      SELECT b_location_id, b_id, b_conversation_id, b_channel_id, b_rule_id, b_run_id, b_event_id, b_content, \
      b_fallback, b_reply_to, b_text_hash, b_not_before, b_position, b_wants_status, b_flags, b_created_at, \
      b_created_at, \
-     CASE WHEN leaves THEN 'sending' ELSE 'ready' END, CASE WHEN leaves THEN 1 ELSE 0 END, \
-     CASE WHEN leaves THEN b_node ELSE NULL END \
+     CASE WHEN b_failure IS NOT NULL THEN 'failed' WHEN leaves THEN 'sending' ELSE 'ready' END, CASE WHEN leaves THEN 1 ELSE 0 END, \
+     CASE WHEN leaves THEN b_node ELSE NULL END, b_failure \
      FROM (SELECT b.*, b_node IS NOT NULL \
      AND (b_window_floor IS NULL OR (l.window_until IS NOT NULL AND l.window_until > b_window_floor)) \
      AND (b_flags <> '' OR l.held_by IS NULL OR l.held_by = 'rule' OR l.held_until <= b_created_at) AS leaves \

@@ -1,50 +1,22 @@
-//! A person wrote, or the customer's account changed: rare, and written at once rather than in bulk.
+//! A person wrote from the phone app: rare, and written at once rather than in bulk.
 
 use super::Recorder;
-use crate::domain::contact::{Address, Peer};
-use crate::domain::content::text_hash;
+use crate::domain::contact::Peer;
+use crate::domain::content::{Content, text_hash};
 use crate::domain::conversation::{HeldBy, Hold};
 use crate::domain::event::{EchoOrigin, EventState, Payload};
+use crate::domain::ids::ConversationId;
 use crate::domain::inbound::{Stage, Status};
-use crate::domain::message::{Message, SystemChangeKind};
-use crate::store::known::KnownPeer;
-use crate::store::{Error, address, contact, conversation, delivery, lane, message};
+use crate::domain::message::{Body, Message};
+use crate::domain::time::Span;
+use crate::store::delivery::DeliveryRow;
+use crate::store::{Error, delivery, lane, message};
+
+/// How long after an attempt an echo of its words is evidence of it: the provider tells within
+/// seconds, and much later the same words are more likely a person's own.
+const EVIDENCE: Span = Span::minutes(10);
 
 impl Recorder<'_> {
-    /// The customer's account changed: the new addresses lead to the same contact.
-    pub(super) async fn system(
-        &mut self,
-        place: KnownPeer,
-        change: &SystemChangeKind,
-    ) -> Result<(), Error> {
-        let (phone, user_id) = match change {
-            SystemChangeKind::Number { phone, user_id } => (phone.clone(), user_id.clone()),
-            SystemChangeKind::UserId { user_id } => (None, Some(user_id.clone())),
-            SystemChangeKind::Identity | SystemChangeKind::Other { .. } => return Ok(()),
-        };
-        let location_id = self.channel().location_id;
-        let peer = Peer {
-            phone,
-            user_id,
-            name: None,
-        };
-        for address in peer.addresses() {
-            address::link(self.tx, location_id, &address, place.contact_id).await?;
-        }
-        if let Some(phone) = peer.phone {
-            contact::change_phone(self.tx, location_id, place.contact_id, &phone).await?;
-            conversation::readdress(
-                self.tx,
-                location_id,
-                place.conversation_id,
-                &Address::Phone(phone),
-            )
-            .await?;
-        }
-        self.recorded.peers_changed = true;
-        Ok(())
-    }
-
     pub(super) async fn echo(&mut self, peer: &Peer, message: &Message) -> Result<(), Error> {
         let (location_id, channel_id) = (self.channel().location_id, self.channel().id);
         // An echo of what we sent ourselves is no person.
@@ -59,10 +31,7 @@ impl Recorder<'_> {
             return self.unknown("the echo names no customer", "").await;
         };
         let id = place.conversation_id;
-        let hash = text_hash(message.body.text());
-        if let Some(row) = delivery::find_unsettled_by_text(self.tx, location_id, id, &hash).await?
-        {
-            // Nobody else says the very words that we do not know the fate of: it is the evidence.
+        if let Some(row) = self.evidence(id, message).await? {
             let status = Status {
                 provider_id: message.provider_id.clone(),
                 stage: Stage::Accepted,
@@ -97,5 +66,33 @@ impl Recorder<'_> {
         }
         self.recorded.events.push(event);
         Ok(())
+    }
+
+    /// The delivery whose fate is open and which this echo shows to have arrived. Only the very words,
+    /// as a message of the same kind, soon after the attempt, are evidence; in doubt it is a person,
+    /// since a person who is not seen is talked over, and a delivery in doubt finds other evidence.
+    async fn evidence(
+        &mut self,
+        id: ConversationId,
+        message: &Message,
+    ) -> Result<Option<DeliveryRow>, Error> {
+        let text = message.body.text();
+        if !message.body.is_line() || text.trim().is_empty() {
+            return Ok(None);
+        }
+        let (location_id, hash) = (self.channel().location_id, text_hash(text));
+        let since = self.received_at - EVIDENCE;
+        let mut rows = delivery::unsettled_by_text(self.tx, location_id, id, &hash, since).await?;
+        rows.retain(|row| same_kind(&row.delivery.content, &message.body));
+        Ok(if rows.len() == 1 { rows.pop() } else { None })
+    }
+}
+
+/// Whether an echo of `content` would look like `body`: text as text, a file as a file of that kind.
+fn same_kind(content: &Content, body: &Body) -> bool {
+    match (content, body) {
+        (Content::Text { .. }, Body::Text { .. }) => true,
+        (Content::Media(sent), Body::Media(seen)) => sent.media == seen.media,
+        _ => false,
     }
 }

@@ -3,6 +3,7 @@
 
 mod echo;
 mod import;
+mod number;
 
 use std::sync::Arc;
 
@@ -69,6 +70,8 @@ pub(crate) struct Recorded {
     /// Places to be remembered once they are on disk.
     places: Vec<(crate::domain::ids::ChannelId, Peer, KnownPeer)>,
     peers_changed: bool,
+    /// What was known of addresses when the items were stored.
+    epoch: u64,
 }
 
 impl Store {
@@ -82,7 +85,8 @@ impl Store {
         if recorded.peers_changed {
             self.known.forget_peers();
         } else {
-            self.known.remember(std::mem::take(&mut recorded.places));
+            let places = std::mem::take(&mut recorded.places);
+            self.known.remember(recorded.epoch, places);
         }
         Ok(recorded)
     }
@@ -97,7 +101,10 @@ impl Operation for Recording {
     type Output = Recorded;
 
     async fn apply(&self, tx: &DatabaseTransaction, batch: &mut Batch) -> Result<Recorded, Error> {
-        let mut recorded = Recorded::default();
+        let mut recorded = Recorded {
+            epoch: self.known.epoch(),
+            ..Recorded::default()
+        };
         let received_at = self.record.received_at;
         for item in &self.record.items {
             let mut recorder = Recorder {
@@ -187,6 +194,11 @@ impl Recorder<'_> {
         let Some(place) = self.place(peer).await? else {
             return self.unknown("the message names no sender", "").await;
         };
+        let place = if message.body.opens_window() {
+            self.follow(place, peer, message).await?
+        } else {
+            place
+        };
         let payload = Payload::Message {
             message: message.clone(),
         };
@@ -258,7 +270,7 @@ impl Recorder<'_> {
         lane::advance(self.tx, location_id, id).await?;
         if let Body::System(change) = &message.body {
             self.line(id, "customer", message, self.at()).await?;
-            self.system(place, &change.change).await?;
+            self.system(place.contact_id, &change.change).await?;
         } else {
             message::revise(self.tx, location_id, channel_id, &message.body).await?;
         }
@@ -383,7 +395,7 @@ impl Recorder<'_> {
         else {
             return Ok(None);
         };
-        let conversation_id = conversation::resolve(
+        let (conversation_id, address) = conversation::resolve(
             self.tx,
             channel.location_id,
             channel.id,
@@ -396,9 +408,12 @@ impl Recorder<'_> {
         let place = KnownPeer {
             contact_id,
             conversation_id,
+            address,
             named,
         };
-        self.recorded.places.push((channel.id, peer.clone(), place));
+        self.recorded
+            .places
+            .push((channel.id, peer.clone(), place.clone()));
         Ok(Some(place))
     }
 }
