@@ -207,14 +207,14 @@ impl Recorder<'_> {
                 self.change(place, message, payload).await
             }
             _ => {
-                self.said(place, message, payload);
+                self.said(&place, message, payload);
                 Ok(())
             }
         }
     }
 
     /// The customer said something: the common case, written in bulk.
-    fn said(&mut self, place: KnownPeer, message: &Message, payload: Payload) {
+    fn said(&mut self, place: &KnownPeer, message: &Message, payload: Payload) {
         let (channel, conversation_id) = (&self.item.channel, place.conversation_id);
         let (location_id, channel_id, at) = (channel.location_id, channel.id, self.at());
         let event_id = EventId::generate();
