@@ -3,22 +3,25 @@
 //! The request is written only after *sending* is on disk, and it carries our id; whatever happens
 //! then, the delivery is accepted, to be tried again, failed, or in doubt, and nothing else.
 
+mod settle;
+mod way;
+
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
+use futures_util::FutureExt as _;
 use tokio::sync::OwnedSemaphorePermit;
 
-use crate::adapter::{Adapter, Outgoing, SendError, SendErrorKind};
+use self::settle::settle;
+use self::way::{Way, request};
+use crate::adapter::{SendError, SendErrorKind};
 use crate::core::{Core, LaneKey};
-use crate::domain::contact::Address;
 use crate::domain::delivery::{Delivery, DeliveryState};
 use crate::domain::location::InDoubtPolicy;
 use crate::domain::time::{Span, Timestamp};
-use crate::retry::{Again, again_at};
-use crate::setup::{ChannelSetup, LocationSetup};
-use crate::store::{self, Depart, Doubt, Intend, Intended, KeepResource, Settle, Settlement};
+use crate::retry::is_expired;
+use crate::store::{self, Depart, Doubt, Doubted, Intend, Intended};
 
-/// How long we wait for evidence of a message whose fate is open.
-const DOUBT: Span = Span::seconds(120);
 /// How long a conversation rests after the database failed it.
 const RETRY_AFTER: Span = Span::seconds(2);
 
@@ -31,56 +34,98 @@ pub(crate) async fn step(core: &Arc<Core>) -> bool {
     true
 }
 
-/// Waits for a permit and a delivery, and starts a sender for it; for ever.
+/// Waits for a permit and a delivery, and starts a sender for it, until the engine stops.
 pub(crate) async fn run(core: &Arc<Core>) {
+    let asked = core.halt.asked();
+    tokio::pin!(asked);
     loop {
-        let permit = Arc::clone(&core.permits)
-            .acquire_owned()
-            .await
-            .expect("the permits are never closed");
+        let permit = tokio::select! {
+            permit = Arc::clone(&core.permits).acquire_owned() => {
+                permit.expect("the permits are never closed")
+            }
+            () = &mut asked => return,
+        };
         let (key, delivery) = loop {
+            if core.halt.is_asked() {
+                return;
+            }
             if let Some(next) = core.outbox.take() {
                 break next;
             }
-            core.outbox.changed().await;
+            tokio::select! {
+                () = core.outbox.changed() => {}
+                () = &mut asked => return,
+            }
         };
         start(core, key, delivery, permit);
     }
 }
 
-/// Attends to a delivery in a task of its own.
-pub(crate) fn start(
-    core: &Arc<Core>,
-    key: LaneKey,
-    delivery: Box<Delivery>,
-    permit: OwnedSemaphorePermit,
-) {
-    let core = Arc::clone(core);
-    tokio::spawn(async move { attend(&core, key, delivery, Some(permit)).await });
+/// Counts a message as on its way for as long as it lives.
+struct Flight(Arc<Core>);
+
+impl Drop for Flight {
+    fn drop(&mut self) {
+        self.0.halt.land();
+    }
 }
 
-/// A permit, and the lane made busy, if `delivery` may leave right after its commit.
+/// Attends to a delivery in a task of its own.
+fn start(core: &Arc<Core>, key: LaneKey, delivery: Box<Delivery>, permit: OwnedSemaphorePermit) {
+    core.halt.take_off();
+    let flight = Flight(Arc::clone(core));
+    tokio::spawn(async move { attend(&flight.0, key, delivery, Some(permit)).await });
+}
+
+/// A permit, and the lane made busy; unused, it frees both.
+pub(crate) struct Reservation {
+    core: Arc<Core>,
+    key: LaneKey,
+    permit: Option<OwnedSemaphorePermit>,
+}
+
+impl Reservation {
+    /// Sends what was committed under it.
+    pub(crate) fn start(mut self, delivery: Box<Delivery>) {
+        if let Some(permit) = self.permit.take() {
+            start(&self.core, self.key, delivery, permit);
+        }
+    }
+}
+
+impl Drop for Reservation {
+    fn drop(&mut self) {
+        if self.permit.is_some() {
+            self.core.outbox.done(self.key);
+        }
+    }
+}
+
+/// Reserves what `delivery` needs to leave right after its commit, if it may.
 pub(crate) async fn reserve(
-    core: &Core,
+    core: &Arc<Core>,
     key: LaneKey,
     delivery: &Delivery,
     now: Timestamp,
-) -> Option<OwnedSemaphorePermit> {
+) -> Option<Reservation> {
+    if core.halt.is_asked() {
+        return None;
+    }
     let permit = Arc::clone(&core.permits).try_acquire_owned().ok()?;
     let channels = core.setup.channels().await.ok()?;
     let channel = &channels.get(delivery.channel_id)?.channel;
-    if !channel.enabled || !core.outbox.reserve(key) {
+    if !channel.enabled || !core.outbox.reserve(key, delivery.id) {
         return None;
     }
-    if core
-        .pace
+    let reservation = Reservation {
+        core: Arc::clone(core),
+        key,
+        permit: Some(permit),
+    };
+    core.pace
         .take(channel, delivery.conversation_id, now)
-        .is_err()
-    {
-        core.outbox.done(key);
-        return None;
-    }
-    Some(permit)
+        .is_ok()
+        .then_some(reservation)
 }
 
 /// What becomes of a lane after its head was attended to.
@@ -98,18 +143,25 @@ async fn attend(
     delivery: Box<Delivery>,
     permit: Option<OwnedSemaphorePermit>,
 ) {
-    let kept = delivery.clone();
-    let next = match delivery.state {
-        DeliveryState::Ready => depart(core, delivery, permit).await,
-        DeliveryState::Sending => send(core, delivery, permit).await,
-        DeliveryState::InDoubt => doubt(core, delivery).await,
-        DeliveryState::Reached(_) | DeliveryState::Cancelled => Ok(Next::Done),
+    let mut kept = delivery.clone();
+    let next = async {
+        match delivery.state {
+            DeliveryState::Ready => depart(core, delivery, permit).await,
+            DeliveryState::Sending => Ok(send(core, delivery, permit).await),
+            DeliveryState::InDoubt => doubt(core, delivery).await,
+            DeliveryState::Reached(_) | DeliveryState::Cancelled => Ok(Next::Done),
+        }
     };
-    match next {
-        Ok(Next::Done) => core.outbox.done(key),
-        Ok(Next::Again(delivery, at)) => core.outbox.rest(key, delivery, at),
-        Err(error) => {
+    match AssertUnwindSafe(next).catch_unwind().await {
+        Ok(Ok(Next::Done)) => core.outbox.done(key),
+        Ok(Ok(Next::Again(delivery, at))) => core.outbox.rest(key, delivery, at),
+        Ok(Err(error)) => {
             tracing::error!(delivery.id = %kept.id, %error, "a delivery could not be written and is tried again");
+            core.outbox.rest(key, kept, core.clock.now() + RETRY_AFTER);
+        }
+        Err(_) => {
+            tracing::error!(delivery.id = %kept.id, "sending a message panicked; its row tells how far it came");
+            kept.state = DeliveryState::InDoubt;
             core.outbox.rest(key, kept, core.clock.now() + RETRY_AFTER);
         }
     }
@@ -121,25 +173,28 @@ async fn depart(
     permit: Option<OwnedSemaphorePermit>,
 ) -> Result<Next, store::Error> {
     let now = core.clock.now();
+    if is_expired(&delivery, now) {
+        let error = SendError::new(SendErrorKind::Expired, "it waited longer than it was worth");
+        return Ok(settle(core, delivery, Err(error), now, permit).await);
+    }
     if delivery.not_before > now {
         let at = delivery.not_before;
         return Ok(Next::Again(delivery, at));
     }
-    let Some(way) = Way::of(core, &delivery).await? else {
-        let error = SendError::new(
-            SendErrorKind::ChannelUnready,
-            "the channel or its provider is not set up any more",
-        );
-        return settle(core, delivery, Err(error), now).await;
-    };
-    if !way.channel.channel.enabled {
-        return Ok(Next::Again(delivery, now + Span::minutes(1)));
+    // The pace comes before anything is read: many may wait for it, again and again.
+    let channels = core.setup.channels().await?;
+    if let Some(channel) = channels.get(delivery.channel_id) {
+        let channel = &channel.channel;
+        if !channel.enabled {
+            return Ok(Next::Again(delivery, now + Span::minutes(1)));
+        }
+        if let Err(at) = core.pace.take(channel, delivery.conversation_id, now) {
+            return Ok(Next::Again(delivery, at));
+        }
     }
-    if let Err(at) = core
-        .pace
-        .take(&way.channel.channel, delivery.conversation_id, now)
-    {
-        return Ok(Next::Again(delivery, at));
+    drop(channels);
+    if Way::of(core, &delivery).await?.is_none() {
+        return Ok(settle(core, delivery, Err(no_way()), now, permit).await);
     }
     let depart = Depart {
         delivery: delivery.clone(),
@@ -147,214 +202,55 @@ async fn depart(
         now,
     };
     if let Some(delivery) = core.store.write(depart).await? {
-        return send(core, delivery, permit).await;
+        return Ok(send(core, delivery, permit).await);
     }
     let intend = Intend {
         location_id: delivery.location_id,
         id: delivery.id,
+        attempts: delivery.attempts,
         node: core.node,
         now,
     };
     match core.store.write(intend).await? {
-        Intended::Send(delivery) => send(core, delivery, permit).await,
+        Intended::Send(delivery) => Ok(send(core, delivery, permit).await),
         Intended::Over(_) => Ok(Next::Done),
     }
 }
 
-/// Sends what is committed as *sending*, and settles it.
+fn no_way() -> SendError {
+    SendError::new(
+        SendErrorKind::ChannelUnready,
+        "the channel or its provider is not set up any more",
+    )
+}
+
+/// Sends what is committed as *sending*, and settles it: from here on only the settlement is repeated.
 async fn send(
     core: &Arc<Core>,
     delivery: Box<Delivery>,
     permit: Option<OwnedSemaphorePermit>,
-) -> Result<Next, store::Error> {
+) -> Next {
     let sent_at = core.clock.now();
-    let outcome = match Way::of(core, &delivery).await? {
-        None => Err(SendError::new(
-            SendErrorKind::ChannelUnready,
-            "the channel is not set up any more",
+    let outcome = match Way::of(core, &delivery).await {
+        Err(error) => Err(SendError::new(
+            SendErrorKind::NotConnected,
+            error.to_string(),
         )),
-        Some(way) => {
+        Ok(None) => Err(no_way()),
+        Ok(Some(way)) => {
             use tracing::Instrument as _;
             let span = tracing::debug_span!("channel.send", channel.id = %delivery.channel_id);
-            request(core, &way, &delivery).instrument(span).await
+            let sending = AssertUnwindSafe(request(core, &way, &delivery).instrument(span));
+            sending.catch_unwind().await.unwrap_or_else(|_| {
+                tracing::error!(delivery.id = %delivery.id, channel.id = %delivery.channel_id, "an adapter panicked");
+                Err(SendError::new(SendErrorKind::InDoubt, "the adapter panicked"))
+            })
         }
     };
-    drop(permit);
-    settle(core, delivery, outcome, sent_at).await
+    settle(core, delivery, outcome, sent_at, permit).await
 }
 
-/// Everything that a request needs besides the delivery.
-struct Way {
-    adapter: Arc<dyn Adapter>,
-    channel: Arc<ChannelSetup>,
-    location: Arc<LocationSetup>,
-    address: Address,
-}
-
-impl Way {
-    async fn of(core: &Core, delivery: &Delivery) -> Result<Option<Self>, store::Error> {
-        let channels = core.setup.channels().await?;
-        let Some(channel) = channels.get(delivery.channel_id).cloned() else {
-            return Ok(None);
-        };
-        let Some(adapter) = core
-            .adapters
-            .get(channel.channel.provider.as_str())
-            .cloned()
-        else {
-            return Ok(None);
-        };
-        let Some(location) = core.setup.location(delivery.location_id).await? else {
-            return Ok(None);
-        };
-        let address = match &delivery.address {
-            Some(address) => Some(address.clone()),
-            None => {
-                let store = core.store.of(delivery.location_id);
-                store
-                    .conversation(delivery.conversation_id)
-                    .await?
-                    .map(|conversation| conversation.address)
-            }
-        };
-        Ok(address.map(|address| Self {
-            adapter,
-            channel,
-            location,
-            address,
-        }))
-    }
-}
-
-/// One request, and before it what must exist at the provider for it.
-async fn request(core: &Core, way: &Way, delivery: &Delivery) -> Result<String, SendError> {
-    way.adapter.check(&delivery.content)?;
-    let callback_url = (!core.public_url.is_empty()).then(|| {
-        format!(
-            "{}/api/webhooks/{}/{}",
-            core.public_url,
-            way.adapter.kind(),
-            delivery.channel_id
-        )
-    });
-    let mut outgoing = Outgoing {
-        channel: &way.channel.channel,
-        credentials: &way.channel.credentials,
-        to: &way.address,
-        content: &delivery.content,
-        language: &way.location.location.settings.language,
-        reply_to: delivery.reply_to.as_deref(),
-        delivery_id: delivery.id,
-        callback_url: callback_url.as_deref(),
-        reference: None,
-    };
-    let reference = provide(core, way, &outgoing, delivery).await?;
-    outgoing.reference = reference.as_deref();
-    Ok(way.adapter.send(&outgoing).await?.provider_id)
-}
-
-/// The provider's reference of what the content needs there, created once and remembered.
-async fn provide(
-    core: &Core,
-    way: &Way,
-    outgoing: &Outgoing<'_>,
-    delivery: &Delivery,
-) -> Result<Option<String>, SendError> {
-    let Some(resource) = way.adapter.resource(outgoing) else {
-        return Ok(None);
-    };
-    let unwritten =
-        |error: store::Error| SendError::new(SendErrorKind::NotConnected, error.to_string());
-    let known = core
-        .store
-        .of(delivery.location_id)
-        .resource(&resource)
-        .await
-        .map_err(unwritten)?;
-    if known.is_some() {
-        return Ok(known);
-    }
-    // Nothing reaches the customer by this: whatever goes wrong, the message was certainly not sent.
-    let reference = way
-        .adapter
-        .provide(outgoing)
-        .await
-        .map_err(|error| match error.kind {
-            SendErrorKind::InDoubt => SendError {
-                kind: SendErrorKind::NotConnected,
-                ..error
-            },
-            _ => error,
-        })?;
-    let location_id = delivery.location_id;
-    let keep = KeepResource {
-        location_id,
-        resource,
-        reference: reference.clone(),
-        now: core.clock.now(),
-    };
-    core.store.write(keep).await.map_err(unwritten)?;
-    Ok(Some(reference))
-}
-
-async fn settle(
-    core: &Arc<Core>,
-    mut delivery: Box<Delivery>,
-    outcome: Result<String, SendError>,
-    sent_at: Timestamp,
-) -> Result<Next, store::Error> {
-    let now = core.clock.now();
-    let settlement = match outcome {
-        Ok(provider_id) => Settlement::Accepted { provider_id },
-        Err(error) => {
-            let failure = error.to_failure();
-            match again_at(&delivery, &error, now) {
-                _ if error.kind == SendErrorKind::InDoubt => Settlement::InDoubt(failure),
-                Again::At(at) => Settlement::Retry { at, failure },
-                Again::Final => Settlement::Failed(failure),
-                Again::TooLate => {
-                    let detail = format!(
-                        "given up after {} attempts; the last met: {error}",
-                        delivery.attempts
-                    );
-                    Settlement::Failed(SendError::new(SendErrorKind::Expired, detail).to_failure())
-                }
-            }
-        }
-    };
-    if let Settlement::Retry { at, failure } = &settlement
-        && failure.kind == SendErrorKind::RateLimited.code()
-    {
-        core.pace.pause(delivery.channel_id, *at);
-    }
-    let next = match &settlement {
-        Settlement::Accepted { .. } | Settlement::Failed(_) => None,
-        Settlement::Retry { at, .. } => {
-            delivery.state = DeliveryState::Ready;
-            delivery.not_before = *at;
-            Some(*at)
-        }
-        Settlement::InDoubt(_) => Some(now + DOUBT),
-    };
-    let mut kept = delivery.clone();
-    if let Settlement::InDoubt(_) = &settlement {
-        kept.state = DeliveryState::InDoubt;
-        tracing::warn!(delivery.id = %delivery.id, "whether a message was sent is unknown; waiting for evidence");
-    }
-    let settled = core
-        .store
-        .settle(Settle {
-            delivery,
-            settlement,
-            sent_at,
-            now,
-        })
-        .await?;
-    core.enqueue_fallbacks(settled.fallback);
-    Ok(next.map_or(Next::Done, |at| Next::Again(kept, at)))
-}
-
-/// Waiting for evidence is over, or evidence has come.
+/// Waiting for evidence is over, or evidence has come: for this message, or for another one.
 async fn doubt(core: &Arc<Core>, mut delivery: Box<Delivery>) -> Result<Next, store::Error> {
     let policy =
         core.setup
@@ -368,23 +264,26 @@ async fn doubt(core: &Arc<Core>, mut delivery: Box<Delivery>) -> Result<Next, st
                     settings.in_doubt_replies
                 }
             });
-    // Once more at the most: what is in doubt twice waits for a person.
-    let resend = policy == InDoubtPolicy::Resend && delivery.attempts < 2;
     let now = core.clock.now();
-    if core
-        .store
-        .write(Doubt {
-            location_id: delivery.location_id,
-            id: delivery.id,
-            resend,
-            now,
-        })
-        .await?
-    {
-        tracing::warn!(delivery.id = %delivery.id, "a message in doubt is sent once more and may arrive twice");
-        delivery.state = DeliveryState::Ready;
-        delivery.not_before = now;
-        return Ok(Next::Again(delivery, now));
-    }
-    Ok(Next::Done)
+    let doubt = Doubt {
+        location_id: delivery.location_id,
+        id: delivery.id,
+        resend: policy == InDoubtPolicy::Resend,
+        until: now + core.doubt(delivery.channel_id).await,
+        now,
+    };
+    Ok(match core.store.write(doubt).await? {
+        Doubted::Over => Next::Done,
+        Doubted::Wait(at) => {
+            delivery.state = DeliveryState::InDoubt;
+            delivery.not_before = at;
+            Next::Again(delivery, at)
+        }
+        Doubted::Send(delivery) => {
+            if delivery.resent {
+                tracing::warn!(delivery.id = %delivery.id, "a message in doubt is sent once more and may arrive twice");
+            }
+            Next::Again(delivery, now)
+        }
+    })
 }
