@@ -94,6 +94,12 @@ pub trait Adapter: Send + Sync + 'static {
         })
     }
 
+    /// How long to wait for evidence of a message whose fate is open, before it is left to a person
+    /// or sent once more.
+    fn doubt(&self) -> Span {
+        Span::seconds(120)
+    }
+
     /// Sends one message: exactly one request that could reach the customer.
     fn send<'a>(&'a self, outgoing: &'a Outgoing<'a>) -> BoxFuture<'a, Result<Sent, SendError>>;
 

@@ -11,14 +11,19 @@ use crate::clock::Clock;
 use crate::crypto::Secret;
 use crate::domain::delivery::Delivery;
 use crate::domain::event::Event;
-use crate::domain::ids::{ConversationId, LocationId};
-use crate::lanes::Lanes;
+use crate::domain::ids::{ChannelId, ConversationId, DeliveryId, EventId, LocationId};
+use crate::domain::time::{Span, Timestamp};
+use crate::halt::Halt;
+use crate::lanes::{Item, Lanes};
 use crate::pace::Pace;
 use crate::setup::Setup;
 use crate::store::Store;
 
 /// Messages on their way to providers at once, per process (decisions: send permits).
 pub(crate) const SEND_PERMITS: usize = 64;
+
+/// How long we wait for evidence of a message whose provider is not set up any more.
+const DOUBT: Span = Span::seconds(120);
 
 /// The unit of order: a conversation, or a location's own events.
 pub(crate) type LaneKey = (LocationId, Option<ConversationId>);
@@ -42,9 +47,44 @@ pub(crate) struct Core {
     pub(crate) outbox: Lanes<LaneKey, Box<Delivery>>,
     pub(crate) pace: Pace,
     pub(crate) permits: Arc<Semaphore>,
+    pub(crate) halt: Halt,
+}
+
+impl Item for Event {
+    type Id = EventId;
+
+    fn id(&self) -> EventId {
+        self.id
+    }
+
+    fn place(&self) -> (i64, Timestamp) {
+        (self.seq, self.received_at)
+    }
+}
+
+impl Item for Box<Delivery> {
+    type Id = DeliveryId;
+
+    fn id(&self) -> DeliveryId {
+        self.id
+    }
+
+    fn place(&self) -> (i64, Timestamp) {
+        (self.position, self.created_at)
+    }
 }
 
 impl Core {
+    /// How long to wait for evidence of a message that left by a channel.
+    pub(crate) async fn doubt(&self, channel_id: ChannelId) -> Span {
+        let channels = self.setup.channels().await.ok();
+        channels
+            .as_ref()
+            .and_then(|channels| channels.get(channel_id))
+            .and_then(|setup| self.adapters.get(setup.channel.provider.as_str()))
+            .map_or(DOUBT, |adapter| adapter.doubt())
+    }
+
     pub(crate) fn enqueue(&self, events: Vec<Event>) {
         for event in events {
             self.inbox

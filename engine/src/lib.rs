@@ -13,6 +13,7 @@ pub mod decide;
 mod deliver;
 pub mod domain;
 mod engine;
+mod halt;
 mod lanes;
 mod pace;
 mod provision;

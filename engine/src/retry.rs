@@ -13,11 +13,17 @@ const HEAD_OF_LINE: Span = Span::minutes(5);
 /// Whether a delivery is tried again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Again {
-    At(Timestamp),
+    /// Then; and since when it fails for its own reasons, not for those of its number or pair.
+    At(Timestamp, Option<Timestamp>),
     /// The error will not go away.
     Final,
     /// It might, but too late.
     TooLate,
+}
+
+/// Whether a delivery waited too long to be sent at all.
+pub(crate) fn is_expired(delivery: &Delivery, now: Timestamp) -> bool {
+    now.since(delivery.created_at) > TIME_TO_LIVE
 }
 
 /// When a delivery is tried again, by the table of delays: full jitter between nothing and a growing cap.
@@ -38,11 +44,14 @@ pub(crate) fn again_at(delivery: &Delivery, error: &SendError, now: Timestamp) -
     let jittered =
         Span::from_ms(most / 4 + i64::from(chance) * (most - most / 4) / i64::from(u16::MAX));
     let at = now + error.retry_after.unwrap_or(jittered);
-    let deadline = delivery.created_at + if own { HEAD_OF_LINE } else { TIME_TO_LIVE };
-    if at > deadline {
+    // Time in which the number, the pair or the credential was at fault does not count.
+    let since = own.then(|| delivery.retrying_since.unwrap_or(now));
+    let late = since.is_some_and(|since| at > since + HEAD_OF_LINE);
+    // A template is worth sending later; what is said in answer is not.
+    if at > delivery.created_at + TIME_TO_LIVE || (late && !delivery.content.is_template()) {
         Again::TooLate
     } else {
-        Again::At(at)
+        Again::At(at, since)
     }
 }
 
@@ -81,6 +90,8 @@ mod tests {
             position: 0,
             when_held: false,
             wants_status: false,
+            resent: false,
+            retrying_since: None,
             created_at,
         }
     }
@@ -90,7 +101,7 @@ mod tests {
         let start = Timestamp::from_seconds(1_000_000);
         let error = SendError::new(SendErrorKind::NotConnected, "");
         for attempts in 1..8 {
-            let Again::At(at) = again_at(&delivery(attempts, start), &error, start) else {
+            let Again::At(at, _) = again_at(&delivery(attempts, start), &error, start) else {
                 panic!("a retry")
             };
             assert!(
@@ -98,8 +109,26 @@ mod tests {
                 "{attempts}"
             );
         }
-        let late = again_at(&delivery(9, start), &error, start + HEAD_OF_LINE);
-        assert_eq!(late, Again::TooLate);
+        let late = start + HEAD_OF_LINE;
+        let mut retried = delivery(9, start);
+        assert!(
+            matches!(again_at(&retried, &error, late), Again::At(_, Some(since)) if since == late),
+            "time before its own first failure does not count"
+        );
+        retried.retrying_since = Some(start);
+        assert_eq!(again_at(&retried, &error, late), Again::TooLate);
+        retried.content = Content::Template(crate::domain::content::TemplateContent {
+            name: "news".into(),
+            language: None,
+            header: None,
+            body: crate::domain::content::TemplateValues::Positional(Vec::new()),
+            buttons: Vec::new(),
+        });
+        assert!(
+            matches!(again_at(&retried, &error, late), Again::At(..)),
+            "a template keeps"
+        );
+        assert!(!is_expired(&retried, late) && is_expired(&retried, start + Span::hours(25)));
         let refused = SendError::new(SendErrorKind::Unreachable, "");
         assert_eq!(again_at(&delivery(1, start), &refused, start), Again::Final);
     }
@@ -111,7 +140,7 @@ mod tests {
         error.retry_after = Some(Span::seconds(17));
         assert_eq!(
             again_at(&delivery(1, start), &error, start),
-            Again::At(start + Span::seconds(17))
+            Again::At(start + Span::seconds(17), None)
         );
     }
 }

@@ -1,5 +1,9 @@
 //! Due timers and cron occurrences become events.
 
+use std::panic::AssertUnwindSafe;
+
+use futures_util::FutureExt as _;
+
 use crate::core::Core;
 use crate::domain::occurrence::CronLine;
 use crate::domain::time::{Span, Timestamp};
@@ -46,29 +50,47 @@ async fn tick(core: &Core, schedule: Schedule, now: Timestamp) -> Result<Due, st
     })
 }
 
-/// Fires what falls due, and ends the rest of lanes, for ever.
+/// Fires what falls due, and ends the rest of lanes, until the engine stops.
 pub(crate) async fn run(core: &Core) {
+    let asked = core.halt.asked();
+    tokio::pin!(asked);
+    // Timers are looked for now and then; lanes rest and wake far more often.
+    let mut look_at = core.clock.now();
     loop {
         let moved = core.clock.moved();
-        match step(core).await {
-            Ok(count) if count > 0 => continue,
-            Ok(_) => {}
-            Err(error) => {
-                tracing::error!(%error, "due timers could not be fired and are tried again");
-            }
-        }
         let now = core.clock.now();
+        if core.halt.is_asked() {
+            return;
+        }
+        if now >= look_at || look_at.since(now) > NAP {
+            if attempt(core).await {
+                continue;
+            }
+            look_at = now + NAP;
+        }
         let resting = [core.inbox.advance(now), core.outbox.advance(now)];
-        let until = resting
-            .into_iter()
-            .flatten()
-            .min()
-            .unwrap_or(now + NAP)
-            .min(now + NAP);
+        let until = resting.into_iter().flatten().fold(look_at, Timestamp::min);
         tokio::select! {
             () = tokio::time::sleep(until.since(now).to_std()) => {}
-            () = moved => {}
+            () = moved => look_at = core.clock.now(),
+            () = core.inbox.rested() => {}
             () = core.outbox.rested() => {}
+            () = &mut asked => return,
+        }
+    }
+}
+
+/// Whether something was fired, so that there may be more.
+async fn attempt(core: &Core) -> bool {
+    match AssertUnwindSafe(step(core)).catch_unwind().await {
+        Ok(Ok(count)) => count > 0,
+        Ok(Err(error)) => {
+            tracing::error!(%error, "due timers could not be fired and are tried again");
+            false
+        }
+        Err(_) => {
+            tracing::error!("firing due timers panicked; they are tried again");
+            false
         }
     }
 }

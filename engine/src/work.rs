@@ -1,7 +1,10 @@
 //! The next event of a free conversation is taken, decided and committed.
 
 use std::collections::BTreeMap;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+
+use futures_util::FutureExt as _;
 
 use crate::adapter::Signal;
 use crate::core::{Core, LaneKey};
@@ -17,6 +20,8 @@ use crate::store::{self, Commit, DeliveryFilter};
 
 /// How long a conversation rests after the database failed it.
 const RETRY_AFTER: Span = Span::seconds(2);
+/// How long it rests after its event met a mistake of the program, which will not mend itself soon.
+const AFTER_PANIC: Span = Span::minutes(1);
 
 /// Whether a commit may hand its first delivery over to a sender at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,14 +32,33 @@ pub(crate) enum HandOver {
     Queued,
 }
 
+/// Takes events through their rules, until the engine stops.
+pub(crate) async fn run(core: &Arc<Core>) {
+    let asked = core.halt.asked();
+    tokio::pin!(asked);
+    loop {
+        while !core.halt.is_asked() && step(core, HandOver::AtOnce).await {}
+        tokio::select! {
+            biased;
+            () = &mut asked => return,
+            () = core.inbox.changed() => {}
+        }
+    }
+}
+
 /// Takes one event through its rules; false if none waits.
 pub(crate) async fn step(core: &Arc<Core>, hand_over: HandOver) -> bool {
     let Some((key, event)) = core.inbox.take() else {
         return false;
     };
-    match process(core, key, &event, hand_over).await {
-        Ok(()) => core.inbox.done(key),
-        Err(error) => {
+    let processing = AssertUnwindSafe(process(core, key, &event, hand_over));
+    match processing.catch_unwind().await {
+        Ok(Ok(())) => core.inbox.done(key),
+        Err(_) => {
+            tracing::error!(event.id = %event.id, "deciding an event panicked; it is tried again in a while");
+            core.inbox.rest(key, event, core.clock.now() + AFTER_PANIC);
+        }
+        Ok(Err(error)) => {
             tracing::error!(event.id = %event.id, %error, "an event could not be decided and is tried again");
             core.inbox.rest(key, event, core.clock.now() + RETRY_AFTER);
         }
@@ -71,7 +95,7 @@ async fn process(
         }
     }
     // A delivery that may leave at once is committed as *sending* together with its run.
-    let permit = match (hand_over, deliveries.first()) {
+    let reservation = match (hand_over, deliveries.first()) {
         (HandOver::AtOnce, Some(first)) => deliver::reserve(core, key, first, now).await,
         _ => None,
     };
@@ -85,7 +109,7 @@ async fn process(
         hold,
         deliveries,
         timers,
-        sender: permit.is_some().then_some(core.node),
+        sender: reservation.is_some().then_some(core.node),
     };
     let committed = {
         use tracing::Instrument as _;
@@ -95,26 +119,19 @@ async fn process(
     let deliveries = match committed {
         Ok(deliveries) => deliveries,
         Err(store::Error::Stale) => Vec::new(),
-        Err(error) => {
-            if permit.is_some() {
-                core.outbox.done(key);
-            }
-            return Err(error);
-        }
+        Err(error) => return Err(error),
     };
     let mut deliveries = deliveries.into_iter().map(Box::new);
-    match (permit, deliveries.next()) {
-        (Some(permit), Some(first)) => {
+    match (reservation, deliveries.next()) {
+        (Some(reservation), Some(first)) => {
             // The rest follows in its lane, which is busy until the first is settled.
             for delivery in deliveries {
                 core.outbox.push(key, delivery);
             }
-            deliver::start(core, key, first, permit);
+            reservation.start(first);
         }
-        (permit, first) => {
-            if permit.is_some() {
-                core.outbox.done(key);
-            }
+        (reservation, first) => {
+            drop(reservation);
             for delivery in first.into_iter().chain(deliveries) {
                 core.outbox.push(key, delivery);
             }

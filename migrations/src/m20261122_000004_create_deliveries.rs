@@ -1,7 +1,9 @@
 //! What rules made of events: runs, deliveries, timers, and what exists at the providers for them.
 
 use sea_orm_migration::prelude::*;
-use sea_orm_migration::schema::{big_integer, boolean, integer, text, text_null, uuid, uuid_null};
+use sea_orm_migration::schema::{
+    big_integer, big_integer_null, boolean, integer, text, text_null, uuid, uuid_null,
+};
 
 use crate::{drop_tables, execute};
 
@@ -58,6 +60,8 @@ impl MigrationTrait for Migration {
                     .col(text_null("idempotency_key"))
                     .col(big_integer("position"))
                     .col(boolean("wants_status"))
+                    // Its own retries end five minutes after this.
+                    .col(big_integer_null("retrying_since"))
                     // Which process sends it: what another one left in `sending` is in doubt.
                     .col(uuid_null("node"))
                     .col(text("flags"))

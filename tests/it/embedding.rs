@@ -10,10 +10,11 @@ use rejoinder_engine::adapter::{
 use rejoinder_engine::crypto::{Secret, Vault};
 use rejoinder_engine::domain::contact::{Peer, Phone};
 use rejoinder_engine::domain::content::Content;
+use rejoinder_engine::domain::ids::LocationId;
 use rejoinder_engine::domain::inbound::{ChannelKey, Inbound, Item};
 use rejoinder_engine::domain::location::LocationSettings;
 use rejoinder_engine::domain::message::{Body, Message};
-use rejoinder_engine::store::{NewRule, Store};
+use rejoinder_engine::store::{DeliveryFilter, NewRule, Store};
 use rejoinder_engine::{Engine, NewChannel, NewLocation};
 use rejoinder_migrations::{Migrator, MigratorTrait};
 use sea_orm::{ConnectOptions, ConnectionTrait, DatabaseConnection};
@@ -93,6 +94,11 @@ impl Adapter for Pager {
         let text = format!("{}: {}", outgoing.to, outgoing.content.text());
         self.0.lock().expect("no one panics").push(text);
         Box::pin(async {
+            assert_ne!(
+                outgoing.content.text(),
+                "break",
+                "a mistake of the adapter's"
+            );
             Ok(Sent {
                 provider_id: outgoing.delivery_id.to_string(),
             })
@@ -122,10 +128,9 @@ fn ring() -> Secret {
     Vault::generate_ring("host")
 }
 
-#[tokio::test]
-async fn a_hosts_own_adapter_function_and_connection_do_the_main_job() {
-    let database = Database::sqlite().await;
-    let connection = host_connection(&database).await;
+/// A shop with one rule, on the host's own connection and with its own adapter and function.
+async fn shop(database: &Database, pager: &Pager, source: &str) -> (Engine, LocationId) {
+    let connection = host_connection(database).await;
     connection
         .execute_unprepared("CREATE TABLE orders (id INTEGER)")
         .await
@@ -133,12 +138,12 @@ async fn a_hosts_own_adapter_function_and_connection_do_the_main_job() {
     Migrator::up(&connection, None)
         .await
         .expect("the tables are made");
-    let pager = Pager::default();
     let engine = Engine::builder(connection)
         .vault(Vault::from_ring(&ring()).expect("a ring"))
         .adapter(pager.clone())
         .script_function("with_vat", 1, |args| {
             let net = args[0].as_f64().ok_or("with_vat wants a number")?;
+            assert!(net > 0.0, "a mistake of the host's");
             Ok(serde_json::json!(net * 1.19))
         })
         .build()
@@ -165,7 +170,6 @@ async fn a_hosts_own_adapter_function_and_connection_do_the_main_job() {
         .create_channel(location.id, channel)
         .await
         .expect("a channel");
-    let source = "fn on_message(chat, message) { chat.reply(`${with_vat(100)}`); }";
     let rule = NewRule {
         name: "vat".into(),
         source: source.into(),
@@ -176,19 +180,54 @@ async fn a_hosts_own_adapter_function_and_connection_do_the_main_job() {
         .publish_rule(location.id, rule.id)
         .await
         .expect("published");
+    (engine, location.id)
+}
+
+/// A customer pages the shop.
+async fn page(engine: &Engine, from: &str, text: &str) {
     let webhook = Webhook {
         method: Method::Post,
         channel_id: None,
         url: String::new(),
         query: String::new(),
         headers: vec![("x-word".into(), "sesame".into())],
-        body: "4930901820|5511987654321|m1|how much?".into(),
+        body: format!("4930901820|{from}|{from}-{text}|{text}").into(),
     };
     engine.accept("pager", &webhook).await.expect("accepted");
     engine.run_once().await.expect("it works");
+}
+
+#[tokio::test]
+async fn a_hosts_own_adapter_function_and_connection_do_the_main_job() {
+    let (database, pager) = (Database::sqlite().await, Pager::default());
+    let source = "fn on_message(chat, message) { chat.reply(`${with_vat(100)}`); }";
+    let (engine, _) = shop(&database, &pager, source).await;
+    page(&engine, "5511987654321", "how much?").await;
     let sent = pager.0.lock().expect("no one panics").clone();
     assert_eq!(sent.len(), 1);
     assert!(sent[0].starts_with("+5511987654321: 119"), "{}", sent[0]);
+}
+
+#[tokio::test]
+async fn a_panic_of_an_adapter_or_a_function_harms_nobody_else() {
+    let (database, pager) = (Database::sqlite().await, Pager::default());
+    let source = r#"fn on_message(chat, message) {
+        if message.text == "function" { with_vat(0); }
+        chat.reply(message.text);
+    }"#;
+    let (engine, location_id) = shop(&database, &pager, source).await;
+    page(&engine, "5511987654321", "break").await;
+    page(&engine, "4915112345678", "function").await;
+    page(&engine, "393331234567", "hello").await;
+    let filter = DeliveryFilter::default();
+    let store = engine.store().of(location_id);
+    let deliveries = store.deliveries(&filter, 10).await.expect("deliveries");
+    let states: Vec<_> = deliveries
+        .iter()
+        .map(|row| row.delivery.state.name())
+        .collect();
+    assert_eq!(states, ["in_doubt", "accepted"]);
+    assert_eq!(engine.backlog(), (0, 1), "only the one in doubt waits");
 }
 
 #[tokio::test]

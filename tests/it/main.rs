@@ -1,6 +1,7 @@
 //! End to end, in one binary: each module says who, what, then.
 
 mod database;
+mod delivering;
 mod embedding;
 mod main_job;
 mod payloads;

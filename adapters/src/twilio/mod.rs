@@ -21,6 +21,7 @@ use rejoinder_engine::crypto::Secret;
 use rejoinder_engine::domain::channel::Channel;
 use rejoinder_engine::domain::content::Content;
 use rejoinder_engine::domain::inbound::Inbound;
+use rejoinder_engine::domain::time::Span;
 use serde::Deserialize;
 
 use crate::http::Http;
@@ -84,6 +85,11 @@ impl Adapter for Twilio {
 
     fn key_is_phone(&self) -> bool {
         true
+    }
+
+    fn doubt(&self) -> Span {
+        // Its statuses of a message, and its repetitions of them, take longer than Meta's.
+        Span::seconds(150)
     }
 
     fn route(&self, webhook: &Webhook) -> Route {

@@ -180,6 +180,8 @@ impl Deciding<'_> {
                 .saturating_add(nth),
             when_held,
             wants_status: rule.script.defines("on_status"),
+            resent: false,
+            retrying_since: None,
             created_at: now,
         });
         refused.then_some("not sent: the customer opted out")

@@ -43,6 +43,10 @@ pub struct Delivery {
     pub when_held: bool,
     /// Whether the rule wants to hear of its statuses.
     pub wants_status: bool,
+    /// Whether it was in doubt and was sent once more: it may have arrived twice.
+    pub resent: bool,
+    /// Since when attempt after attempt fails for its own reasons, not for those of its number.
+    pub retrying_since: Option<Timestamp>,
     /// When it was decided.
     pub created_at: Timestamp,
 }

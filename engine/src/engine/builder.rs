@@ -10,6 +10,7 @@ use crate::adapter::Adapter;
 use crate::clock::{Clock, SystemClock};
 use crate::core::{Core, SEND_PERMITS};
 use crate::crypto::{Secret, Vault};
+use crate::halt::Halt;
 use crate::lanes::Lanes;
 use crate::pace::Pace;
 use crate::script::{ScriptHost, ScriptHostBuilder};
@@ -173,6 +174,7 @@ impl Builder {
             outbox: Lanes::new(),
             pace: Pace::default(),
             permits: Arc::new(Semaphore::new(SEND_PERMITS)),
+            halt: Halt::default(),
         };
         let core = Arc::new(core);
         // Weak, so that the store does not keep alive what keeps it alive.

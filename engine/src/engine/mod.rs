@@ -1,9 +1,10 @@
 //! What a host holds: it builds the engine on its database, starts it, hands it webhooks, and stops it.
 
 mod builder;
+mod upkeep;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::time::Duration;
 
 use tokio::sync::Mutex;
@@ -11,12 +12,11 @@ use tokio::task::JoinSet;
 
 use crate::accept::{self, Accepted, Error as AcceptError};
 use crate::adapter::{CredentialField, Webhook};
-use crate::core::{Core, SEND_PERMITS};
-use crate::domain::delivery::DeliveryState;
+use crate::core::Core;
 use crate::domain::ids::{ConversationId, LocationId};
 use crate::domain::snapshot::Line;
-use crate::domain::time::{Span, Timestamp};
-use crate::store::{self, Connection as DatabaseConnection, Lock, Orphaned, Store};
+use crate::domain::time::Timestamp;
+use crate::store::{self, Connection as DatabaseConnection, Lock, Store};
 use crate::work::HandOver;
 use crate::{deliver, schedule, work};
 
@@ -25,12 +25,8 @@ pub use self::builder::{Builder, Error};
 
 /// Events decided at once: most of their time they wait for the disk.
 const WORKERS: usize = 128;
-/// How often other processes' changes of the set-up are looked for.
-const REFRESH: Duration = Duration::from_secs(1);
 /// How long a stop waits for messages on their way.
 const DRAIN: Duration = Duration::from_secs(25);
-/// How long we wait for evidence of a message that was being sent when the last process ended.
-const DOUBT: Span = Span::seconds(120);
 
 /// The engine. Cheap to clone.
 #[derive(Clone)]
@@ -38,12 +34,13 @@ pub struct Engine {
     pub(crate) core: Arc<Core>,
     running: Arc<Mutex<Running>>,
     resumed: Arc<AtomicBool>,
+    reloaded_at: Arc<AtomicI64>,
 }
 
 #[derive(Default)]
 struct Running {
     tasks: JoinSet<()>,
-    lock: Option<Lock>,
+    lock: Option<Arc<Mutex<Lock>>>,
 }
 
 impl Engine {
@@ -52,6 +49,7 @@ impl Engine {
             core,
             running: Arc::default(),
             resumed: Arc::default(),
+            reloaded_at: Arc::default(),
         }
     }
 
@@ -65,22 +63,26 @@ impl Engine {
         Builder::new(Database::Store(store))
     }
 
-    /// Takes up what was left, and works until `stop`.
+    /// Takes up what was left, and works until `stop`. What works already goes on.
     ///
     /// # Errors
-    /// Another process works on this database, or it cannot be read.
+    /// Another process works on this database, or it cannot be read: then it may be tried again.
     pub async fn start(&self) -> Result<(), Error> {
         let mut running = self.running.lock().await;
-        running.lock = Some(self.core.store.lock().await?);
-        self.resume().await?;
+        if running.lock.is_some() {
+            return Ok(());
+        }
+        let lock = self.core.store.lock().await?;
+        if let Err(error) = self.resume().await {
+            lock.release().await;
+            return Err(error);
+        }
+        let lock = Arc::new(Mutex::new(lock));
+        running.lock = Some(Arc::clone(&lock));
+        self.core.halt.lift();
         for _ in 0..WORKERS {
             let core = Arc::clone(&self.core);
-            running.tasks.spawn(async move {
-                loop {
-                    while work::step(&core, HandOver::AtOnce).await {}
-                    core.inbox.changed().await;
-                }
-            });
+            running.tasks.spawn(async move { work::run(&core).await });
         }
         let core = Arc::clone(&self.core);
         running
@@ -91,33 +93,43 @@ impl Engine {
             .tasks
             .spawn(async move { schedule::run(&core).await });
         let core = Arc::clone(&self.core);
-        running.tasks.spawn(async move {
-            loop {
-                tokio::time::sleep(REFRESH).await;
-                if let Err(error) = core.setup.refresh().await {
-                    tracing::warn!(%error, "changes of the set-up could not be looked for");
-                }
-            }
-        });
+        running
+            .tasks
+            .spawn(async move { upkeep::refresh(&core).await });
+        let core = Arc::clone(&self.core);
+        running
+            .tasks
+            .spawn(async move { upkeep::reload(&core).await });
+        let core = Arc::clone(&self.core);
+        running
+            .tasks
+            .spawn(async move { upkeep::guard(&core, &lock).await });
         Ok(())
     }
 
-    /// Takes on nothing new, and waits for the messages on their way: nothing is left in doubt.
+    /// Takes on nothing new, and waits for what is in hand: nothing is left in doubt.
     pub async fn stop(&self) {
         let mut running = self.running.lock().await;
-        running.tasks.shutdown().await;
-        // With all permits in hand no message is on its way.
-        let all = u32::try_from(SEND_PERMITS).expect("a small number");
-        if tokio::time::timeout(DRAIN, self.core.permits.acquire_many(all))
-            .await
-            .is_err()
-        {
+        let core = &self.core;
+        core.halt.ask();
+        let drained = tokio::time::timeout(DRAIN, async {
+            while running.tasks.join_next().await.is_some() {}
+            core.halt.all_landed().await;
+        });
+        if drained.await.is_ok() {
+            core.outbox.clear();
+        } else {
             tracing::warn!(
                 "messages on their way did not finish in time; they are in doubt until evidence comes"
             );
+            core.halt.end();
+            running.tasks.shutdown().await;
         }
-        if let Some(lock) = running.lock.take() {
-            lock.release().await;
+        // Nobody decides any more, and what was not decided is in the database.
+        core.inbox.clear();
+        self.resumed.store(false, Ordering::SeqCst);
+        if let Some(lock) = running.lock.take().and_then(Arc::into_inner) {
+            lock.into_inner().release().await;
         }
     }
 
@@ -128,6 +140,7 @@ impl Engine {
     /// The database failed.
     pub async fn run_once(&self) -> Result<usize, Error> {
         self.resume().await?;
+        self.reload().await?;
         self.core.setup.refresh().await?;
         let mut steps = 0;
         loop {
@@ -148,31 +161,24 @@ impl Engine {
         }
     }
 
-    /// Loads what was left when the last process ended, once.
+    /// Loads what was left when the last process ended, once; and now and then what was lost since.
     async fn resume(&self) -> Result<(), Error> {
-        if self.resumed.swap(true, Ordering::SeqCst) {
-            return Ok(());
+        let now = self.core.clock.now();
+        if !self.resumed.load(Ordering::SeqCst) {
+            upkeep::load_all(&self.core).await?;
+            self.resumed.store(true, Ordering::SeqCst);
+            self.reloaded_at.store(now.ms(), Ordering::SeqCst);
         }
-        let core = &self.core;
-        core.enqueue(core.store.pending_events().await?);
-        let now = core.clock.now();
-        for mut delivery in core.store.open_deliveries().await? {
-            let key = (delivery.location_id, Some(delivery.conversation_id));
-            if delivery.state == DeliveryState::Sending {
-                core.store
-                    .write(Orphaned {
-                        location_id: delivery.location_id,
-                        id: delivery.id,
-                        now,
-                    })
-                    .await?;
-                delivery.state = DeliveryState::InDoubt;
-            }
-            if delivery.state == DeliveryState::InDoubt && core.outbox.reserve(key) {
-                core.outbox.rest(key, Box::new(delivery), now + DOUBT);
-            } else {
-                core.outbox.push(key, Box::new(delivery));
-            }
+        Ok(())
+    }
+
+    /// For those who step by hand, what `upkeep::reload` does for those who do not.
+    async fn reload(&self) -> Result<(), Error> {
+        let now = self.core.clock.now();
+        let last = Timestamp::from_ms(self.reloaded_at.load(Ordering::SeqCst));
+        if now.since(last) >= upkeep::LOST {
+            upkeep::load_lost(&self.core, upkeep::LOST).await?;
+            self.reloaded_at.store(now.ms(), Ordering::SeqCst);
         }
         Ok(())
     }

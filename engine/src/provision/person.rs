@@ -84,6 +84,8 @@ impl Engine {
             position: 0,
             when_held: true,
             wants_status: false,
+            resent: false,
+            retrying_since: None,
             created_at: now,
         };
         let hold = Hold {

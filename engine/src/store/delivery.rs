@@ -41,6 +41,7 @@ pub struct Model {
     pub idempotency_key: Option<String>,
     pub position: i64,
     pub wants_status: bool,
+    pub retrying_since: Option<i64>,
     pub node: Option<Uuid>,
     pub flags: String,
     pub created_at: i64,
@@ -96,6 +97,8 @@ impl TryFrom<Model> for DeliveryRow {
                 position: row.position,
                 wants_status: row.wants_status,
                 when_held: row.flags.contains(WHEN_HELD),
+                resent: row.flags.contains(RESENT),
+                retrying_since: row.retrying_since.map(Timestamp::from_ms),
                 created_at: Timestamp::from_ms(row.created_at),
             },
             failure: row
@@ -109,14 +112,26 @@ impl TryFrom<Model> for DeliveryRow {
 }
 
 /// In `flags`: it goes out although a person is in charge.
-const WHEN_HELD: &str = "when_held";
+pub(super) const WHEN_HELD: &str = "when_held";
 /// In `flags`: it was in doubt and was sent once more; it may have arrived twice.
 pub(super) const RESENT: &str = "resent";
+/// In `flags`: it stays in doubt, and the conversation waits for it no longer.
+pub(super) const LEFT: &str = "left_in_doubt";
 
 impl Store {
-    /// The deliveries of every location that are not settled, in the order of their conversations.
-    pub(crate) async fn open_deliveries(&self) -> Result<Vec<Delivery>, Error> {
-        let rows = open().all(&self.reader).await?;
+    /// Deliveries of every location that are not settled and did not change since a moment, in the
+    /// order of their conversations. What stays in doubt for a person is not among them.
+    pub(crate) async fn open_deliveries(
+        &self,
+        before: Timestamp,
+        limit: u64,
+    ) -> Result<Vec<Delivery>, Error> {
+        let rows = open()
+            .filter(Column::UpdatedAt.lte(before.ms()))
+            .filter(Column::Flags.not_like(format!("%{LEFT}%")))
+            .limit(limit)
+            .all(&self.reader)
+            .await?;
         let ids = |row: &Model| (row.location_id, row.id);
         let read = |row| DeliveryRow::try_from(row).map(|row| row.delivery);
         Ok(self.readable(rows, ids, read))
@@ -216,6 +231,7 @@ pub(super) async fn insert(
         idempotency_key: Set(idempotency_key.map(str::to_owned)),
         position: Set(delivery.position),
         wants_status: Set(delivery.wants_status),
+        retrying_since: Set(delivery.retrying_since.map(Timestamp::ms)),
         node: Set(None),
         flags: Set(if delivery.when_held {
             WHEN_HELD.to_owned()

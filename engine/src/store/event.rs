@@ -72,10 +72,19 @@ impl TryFrom<Model> for EventRow {
 }
 
 impl Store {
-    /// The events of every location that wait for their rules, in the order of their conversations.
+    /// Events of every location that wait for their rules and came before a moment, in the order of
+    /// their conversations.
     /// One that does not read is parked, so that its conversation goes on.
-    pub(crate) async fn pending_events(&self) -> Result<Vec<Event>, Error> {
-        let rows = pending().all(&self.reader).await?;
+    pub(crate) async fn pending_events(
+        &self,
+        before: Timestamp,
+        limit: u64,
+    ) -> Result<Vec<Event>, Error> {
+        let rows = pending()
+            .filter(Column::ReceivedAt.lte(before.ms()))
+            .limit(limit)
+            .all(&self.reader)
+            .await?;
         let mut events = Vec::with_capacity(rows.len());
         for row in rows {
             let (location_id, id) = (row.location_id, row.id);

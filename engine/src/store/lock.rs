@@ -23,6 +23,17 @@ pub(crate) enum Lock {
 }
 
 impl Lock {
+    /// Whether it is still ours; only a lock that hangs on a connection can be lost.
+    pub(crate) async fn ping(&mut self) -> Result<(), Error> {
+        match self {
+            Self::Connection { connection } => connection
+                .ping()
+                .await
+                .map_err(|error| Error::Database(error.to_string())),
+            Self::File { .. } | Self::None => Ok(()),
+        }
+    }
+
     /// Gives the database back.
     pub(crate) async fn release(self) {
         if let Self::Connection { mut connection } = self {

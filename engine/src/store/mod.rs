@@ -19,6 +19,7 @@ mod contact;
 mod conversation;
 mod delivery;
 mod depart;
+mod doubt;
 mod error;
 mod event;
 mod fire;
@@ -28,7 +29,6 @@ mod lane;
 mod location;
 mod lock;
 mod message;
-
 mod person;
 mod record;
 mod resource;
@@ -57,6 +57,7 @@ pub(crate) use channel::StoredChannel;
 pub(crate) use commit::{Commit, HoldChange, RuleState, TimerChange};
 pub use delivery::{DeliveryFilter, DeliveryRow};
 pub(crate) use depart::Depart;
+pub(crate) use doubt::{Doubt, Doubted, Orphaned};
 pub use error::Error;
 pub(crate) use error::{read_json, write_json};
 pub use event::EventRow;
@@ -72,7 +73,7 @@ pub use rule::NewRule;
 pub(crate) use rule::{CreateRule, PublishRule, SaveDraft, SwitchRule};
 pub use run::RunRow;
 pub(crate) use schedule::Schedule;
-pub(crate) use settle::{Doubt, Intend, Intended, Orphaned, Settle, Settlement};
+pub(crate) use settle::{Intend, Intended, Settle, Settlement};
 pub use timer::TimerRow;
 pub(crate) use token::CreateToken;
 pub use token::TokenRow;
@@ -146,6 +147,11 @@ impl Store {
     /// Tells `sink` of events that were written, in their order.
     pub(crate) fn tell(&self, sink: EventSink) {
         self.writer.tell(sink);
+    }
+
+    /// Resolves when it became unknown whether something was written.
+    pub(crate) async fn shaken(&self) {
+        self.writer.shaken().await;
     }
 
     pub(crate) async fn write<O: Operation>(&self, operation: O) -> Result<O::Output, Error> {

@@ -55,6 +55,8 @@ pub(super) fn departure(lane: &Lane, delivery: &Delivery, now: Timestamp) -> Dep
 pub(crate) struct Intend {
     pub(crate) location_id: LocationId,
     pub(crate) id: DeliveryId,
+    /// How often it was tried before, as far as the sender knows.
+    pub(crate) attempts: u32,
     pub(crate) node: Uuid,
     pub(crate) now: Timestamp,
 }
@@ -80,10 +82,17 @@ impl Operation for Intend {
 
     async fn apply(&self, tx: &DatabaseTransaction, batch: &mut Batch) -> Result<Intended, Error> {
         let row = delivery::find(tx, self.location_id, self.id).await?;
-        let Some(row) = row.filter(|row| row.delivery.state == DeliveryState::Ready) else {
-            return Ok(Intended::Over(None));
+        let mut delivery = match row.map(|row| row.delivery) {
+            Some(delivery) if delivery.state == DeliveryState::Ready => delivery,
+            // This very intent was committed before, and nobody heard of it: nothing was sent yet.
+            Some(delivery)
+                if delivery.state == DeliveryState::Sending
+                    && delivery.attempts == self.attempts + 1 =>
+            {
+                return Ok(Intended::Send(Box::new(delivery)));
+            }
+            _ => return Ok(Intended::Over(None)),
         };
-        let mut delivery = row.delivery;
         let key = (self.location_id, self.id);
         let lane = lane::read(tx, self.location_id, delivery.conversation_id).await?;
         match departure(&lane, &delivery, self.now) {
@@ -140,23 +149,31 @@ impl Operation for Intend {
 pub(crate) enum Settlement {
     /// The provider has it.
     Accepted {
-        /// The provider's id of it.
-        provider_id: String,
+        /// The provider's id of it, unless another message bears it already.
+        provider_id: Option<String>,
     },
     /// Certainly not sent; to be tried again.
     Retry {
         /// Not before then.
         at: Timestamp,
+        /// Since when it fails for its own reasons.
+        retrying_since: Option<Timestamp>,
         /// What happened.
         failure: Failure,
     },
     /// Certainly not sent, and not to be tried again.
     Failed(Failure),
     /// It may have been sent.
-    InDoubt(Failure),
+    InDoubt {
+        /// How long we wait for evidence.
+        until: Timestamp,
+        /// What happened.
+        failure: Failure,
+    },
 }
 
-/// Commits what became of a request.
+/// Commits what became of a request. May be repeated: what is settled stays so.
+#[derive(Clone)]
 pub(crate) struct Settle {
     pub(crate) delivery: Box<Delivery>,
     pub(crate) settlement: Settlement,
@@ -208,7 +225,15 @@ impl Operation for Settling {
         let key = (delivery.location_id, delivery.id);
         let mut change: ActiveModel = Default::default();
         match settlement {
-            Settlement::Accepted { provider_id } => {
+            Settlement::Accepted { provider_id: None } => {
+                change.failure = Set(None);
+                let to = DeliveryState::Reached(Stage::Accepted);
+                delivery::change_state(tx, key, &OPEN, to, change, *now).await?;
+                Ok(Settled::default())
+            }
+            Settlement::Accepted {
+                provider_id: Some(provider_id),
+            } => {
                 // A status may have been quicker than the answer: then this changes nothing.
                 batch.accepted(delivery.location_id, delivery.id, provider_id, *now);
                 if self.known.take_orphan(provider_id) {
@@ -217,14 +242,20 @@ impl Operation for Settling {
                 }
                 Ok(Settled::default())
             }
-            Settlement::Retry { at, failure } => {
+            Settlement::Retry {
+                at,
+                retrying_since,
+                failure,
+            } => {
                 change.not_before = Set(at.ms());
+                change.retrying_since = Set(retrying_since.map(Timestamp::ms));
                 change.failure = Set(Some(write_json(failure)));
                 delivery::change_state(tx, key, &OPEN[..1], DeliveryState::Ready, change, *now)
                     .await?;
                 Ok(Settled::default())
             }
-            Settlement::InDoubt(failure) => {
+            Settlement::InDoubt { until, failure } => {
+                change.not_before = Set(until.ms());
                 change.failure = Set(Some(write_json(failure)));
                 delivery::change_state(tx, key, &OPEN[..1], DeliveryState::InDoubt, change, *now)
                     .await?;
@@ -336,63 +367,4 @@ async fn tell(
         lane::advance(tx, delivery.location_id, delivery.conversation_id).await?;
     }
     Ok(event)
-}
-
-/// Ends the wait for evidence: the delivery is sent once more, or stays in doubt for a person.
-pub(crate) struct Doubt {
-    pub(crate) location_id: LocationId,
-    pub(crate) id: DeliveryId,
-    pub(crate) resend: bool,
-    pub(crate) now: Timestamp,
-}
-
-impl Operation for Doubt {
-    /// Whether it is to be sent once more.
-    type Output = bool;
-
-    async fn apply(&self, tx: &DatabaseTransaction, _batch: &mut Batch) -> Result<bool, Error> {
-        if !self.resend {
-            return Ok(false);
-        }
-        let change = ActiveModel {
-            flags: Set(delivery::RESENT.to_owned()),
-            ..Default::default()
-        };
-        let from = [DeliveryState::InDoubt];
-        delivery::change_state(
-            tx,
-            (self.location_id, self.id),
-            &from,
-            DeliveryState::Ready,
-            change,
-            self.now,
-        )
-        .await
-    }
-}
-
-/// What another process, or this one before it ended, was sending: its fate is open.
-pub(crate) struct Orphaned {
-    pub(crate) location_id: LocationId,
-    pub(crate) id: DeliveryId,
-    pub(crate) now: Timestamp,
-}
-
-impl Operation for Orphaned {
-    type Output = ();
-
-    async fn apply(&self, tx: &DatabaseTransaction, _batch: &mut Batch) -> Result<(), Error> {
-        let failure = SendError::new(
-            SendErrorKind::InDoubt,
-            "the server stopped while the message was being sent",
-        );
-        let change = ActiveModel {
-            failure: Set(Some(write_json(&failure.to_failure()))),
-            ..Default::default()
-        };
-        let key = (self.location_id, self.id);
-        let to = DeliveryState::InDoubt;
-        delivery::change_state(tx, key, &[DeliveryState::Sending], to, change, self.now).await?;
-        Ok(())
-    }
 }

@@ -185,6 +185,8 @@ pub(super) async fn refused(
         provider_id: None,
         not_before: now,
         fallback_of: Some(delivery.id),
+        resent: false,
+        retrying_since: None,
         created_at: now,
         ..delivery.clone()
     };

@@ -3,7 +3,7 @@
 //!
 //! No transaction lives in a future that a caller can drop: a caller hands over an operation and waits
 //! for its answer, and if the caller goes away the operation is done all the same. An operation may be
-//! applied twice (its group failed, and it is tried alone), never committed twice.
+//! applied twice (another of its group was refused, and it is tried alone), never committed twice.
 
 use std::future::Future;
 use std::sync::{Arc, OnceLock};
@@ -13,7 +13,7 @@ use sea_orm::{
     DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, SqliteTransactionMode,
     TransactionOptions, TransactionTrait,
 };
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::task::JoinHandle;
 
 use super::Error;
@@ -68,6 +68,7 @@ pub(crate) struct Writer {
     results: mpsc::Sender<Box<dyn Job>>,
     inbound: mpsc::Sender<Box<dyn Job>>,
     sink: Arc<OnceLock<EventSink>>,
+    shaken: Arc<Notify>,
 }
 
 impl Writer {
@@ -76,17 +77,20 @@ impl Writer {
         let (results, results_waiting) = mpsc::channel(MAX_WAITING_RESULTS);
         let (inbound, inbound_waiting) = mpsc::channel(MAX_WAITING_INBOUND);
         let sink = Arc::new(OnceLock::new());
+        let shaken = Arc::new(Notify::new());
         let task = tokio::spawn(run(
             connection,
             results_waiting,
             inbound_waiting,
             Arc::clone(&sink),
+            Arc::clone(&shaken),
         ));
         (
             Self {
                 results,
                 inbound,
                 sink,
+                shaken,
             },
             task,
         )
@@ -95,6 +99,11 @@ impl Writer {
     /// From now on tells `sink` of events; the first one stays.
     pub(crate) fn tell(&self, sink: EventSink) {
         let _ = self.sink.set(sink);
+    }
+
+    /// Resolves when it became unknown whether something was written.
+    pub(crate) async fn shaken(&self) {
+        self.shaken.notified().await;
     }
 
     /// Writes `operation` and waits until it is on disk.
@@ -175,6 +184,7 @@ async fn run(
     mut results: mpsc::Receiver<Box<dyn Job>>,
     mut inbound: mpsc::Receiver<Box<dyn Job>>,
     sink: Arc<OnceLock<EventSink>>,
+    shaken: Arc<Notify>,
 ) {
     let mut group = Vec::with_capacity(MAX_GROUP);
     let (mut results_open, mut inbound_open) = (true, true);
@@ -193,54 +203,103 @@ async fn run(
             }
         }
         if !group.is_empty() {
-            write_group(&connection, &mut group, sink.get()).await;
+            write_group(&connection, &mut group, sink.get(), &shaken).await;
         }
     }
 }
 
-/// Writes a group in one transaction; if that fails, each of its operations in one of its own.
+/// Why a transaction was not written.
+enum Failure {
+    /// The database does not answer: no use in trying its operations one by one.
+    Unreachable(Error),
+    /// An operation was refused, and everything was rolled back.
+    Refused(Error),
+    /// The commit failed: whether everything or nothing is on disk is unknown.
+    Unknown(Error),
+}
+
+/// Writes a group in one transaction; if one of its operations is refused, each in one of its own.
 async fn write_group(
     connection: &DatabaseConnection,
     group: &mut Vec<Box<dyn Job>>,
     sink: Option<&EventSink>,
+    shaken: &Notify,
 ) {
-    if group.len() > 1 {
-        match write_together(connection, group).await {
-            Ok(()) => {
-                for job in group.drain(..) {
-                    job.finish(Ok(()), sink);
-                }
-                return;
+    let outcome = if group.len() > 1 {
+        write_together(connection, group).await
+    } else {
+        write_singly(connection, group, sink).await
+    };
+    let outcome = match outcome {
+        Ok(()) => Ok(()),
+        Err(Failure::Refused(error)) => {
+            tracing::debug!(%error, operations = group.len(), "a group failed and is written singly");
+            write_singly(connection, group, sink).await
+        }
+        Err(failure) => Err(failure),
+    };
+    let outcome = match outcome {
+        Ok(()) => Ok(()),
+        Err(Failure::Unreachable(error) | Failure::Refused(error)) => {
+            tracing::error!(%error, operations = group.len(), "the database could not be written");
+            Err(error)
+        }
+        Err(Failure::Unknown(error)) => {
+            tracing::error!(%error, operations = group.len(), "a commit failed; whether it was written is unknown");
+            shaken.notify_one();
+            Err(error)
+        }
+    };
+    for job in group.drain(..) {
+        job.finish(outcome.clone(), sink);
+    }
+}
+
+/// Writes each operation in a transaction of its own; on what concerns all, those that are left stay in the group.
+async fn write_singly(
+    connection: &DatabaseConnection,
+    group: &mut Vec<Box<dyn Job>>,
+    sink: Option<&EventSink>,
+) -> Result<(), Failure> {
+    group.reverse();
+    while let Some(mut job) = group.pop() {
+        match write_together(connection, std::slice::from_mut(&mut job)).await {
+            Ok(()) => job.finish(Ok(()), sink),
+            Err(Failure::Refused(error)) => {
+                tracing::warn!(%error, "an operation could not be written");
+                job.finish(Err(error), sink);
             }
-            Err(error) => {
-                tracing::debug!(%error, operations = group.len(), "a group failed and is written singly");
+            Err(failure) => {
+                group.push(job);
+                group.reverse();
+                return Err(failure);
             }
         }
     }
-    for mut job in group.drain(..) {
-        let outcome = write_together(connection, std::slice::from_mut(&mut job)).await;
-        if let Err(error) = &outcome {
-            tracing::warn!(%error, "an operation could not be written");
-        }
-        job.finish(outcome, sink);
-    }
+    Ok(())
 }
 
 async fn write_together(
     connection: &DatabaseConnection,
     jobs: &mut [Box<dyn Job>],
-) -> Result<(), Error> {
-    let tx = begin(connection).await?;
+) -> Result<(), Failure> {
+    let tx = begin(connection)
+        .await
+        .map_err(|error| Failure::Unreachable(error.into()))?;
     let mut batch = Batch::default();
     if let Err(error) = apply(&tx, &mut batch, jobs).await {
-        tx.rollback().await?;
-        return Err(error);
+        // What cannot even be rolled back has lost its connection.
+        return Err(match tx.rollback().await {
+            Ok(()) => Failure::Refused(error),
+            Err(lost) => Failure::Unreachable(lost.into()),
+        });
     }
     for job in jobs {
         job.complete(batch.flushed());
     }
-    tx.commit().await?;
-    Ok(())
+    tx.commit()
+        .await
+        .map_err(|error| Failure::Unknown(error.into()))
 }
 
 async fn apply(

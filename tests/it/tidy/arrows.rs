@@ -198,7 +198,7 @@ const STOREYS: &[&[&str]] = &[
     &["domain"],
     &["clock", "crypto"],
     &["adapter", "script", "store"],
-    &["decide", "lanes", "pace", "retry"],
+    &["decide", "halt", "lanes", "pace", "retry"],
     &["setup"],
     &["core"],
     &["accept", "deliver", "schedule"],

@@ -1,0 +1,289 @@
+//! The next delivery of a free conversation is paced, intended, sent and settled.
+//!
+//! The request is written only after *sending* is on disk, and it carries our id; whatever happens
+//! then, the delivery is accepted, to be tried again, failed, or in doubt, and nothing else.
+
+mod settle;
+mod way;
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+
+use futures_util::FutureExt as _;
+use tokio::sync::OwnedSemaphorePermit;
+
+use self::settle::settle;
+use self::way::{Way, request};
+use crate::adapter::{SendError, SendErrorKind};
+use crate::core::{Core, LaneKey};
+use crate::domain::delivery::{Delivery, DeliveryState};
+use crate::domain::location::InDoubtPolicy;
+use crate::domain::time::{Span, Timestamp};
+use crate::retry::is_expired;
+use crate::store::{self, Depart, Doubt, Doubted, Intend, Intended};
+
+/// How long a conversation rests after the database failed it.
+const RETRY_AFTER: Span = Span::seconds(2);
+
+/// Makes one attempt at the delivery that is next; false if none is.
+pub(crate) async fn step(core: &Arc<Core>) -> bool {
+    let Some((key, delivery)) = core.outbox.take() else {
+        return false;
+    };
+    attend(core, key, delivery, None).await;
+    true
+}
+
+/// Waits for a permit and a delivery, and starts a sender for it, until the engine stops.
+pub(crate) async fn run(core: &Arc<Core>) {
+    let asked = core.halt.asked();
+    tokio::pin!(asked);
+    loop {
+        let permit = tokio::select! {
+            permit = Arc::clone(&core.permits).acquire_owned() => {
+                permit.expect("the permits are never closed")
+            }
+            () = &mut asked => return,
+        };
+        let (key, delivery) = loop {
+            if core.halt.is_asked() {
+                return;
+            }
+            if let Some(next) = core.outbox.take() {
+                break next;
+            }
+            tokio::select! {
+                () = core.outbox.changed() => {}
+                () = &mut asked => return,
+            }
+        };
+        start(core, key, delivery, permit);
+    }
+}
+
+/// Counts a message as on its way for as long as it lives.
+struct Flight(Arc<Core>);
+
+impl Drop for Flight {
+    fn drop(&mut self) {
+        self.0.halt.land();
+    }
+}
+
+/// Attends to a delivery in a task of its own.
+fn start(core: &Arc<Core>, key: LaneKey, delivery: Box<Delivery>, permit: OwnedSemaphorePermit) {
+    core.halt.take_off();
+    let flight = Flight(Arc::clone(core));
+    tokio::spawn(async move { attend(&flight.0, key, delivery, Some(permit)).await });
+}
+
+/// A permit, and the lane made busy; unused, it frees both.
+pub(crate) struct Reservation {
+    core: Arc<Core>,
+    key: LaneKey,
+    permit: Option<OwnedSemaphorePermit>,
+}
+
+impl Reservation {
+    /// Sends what was committed under it.
+    pub(crate) fn start(mut self, delivery: Box<Delivery>) {
+        if let Some(permit) = self.permit.take() {
+            start(&self.core, self.key, delivery, permit);
+        }
+    }
+}
+
+impl Drop for Reservation {
+    fn drop(&mut self) {
+        if self.permit.is_some() {
+            self.core.outbox.done(self.key);
+        }
+    }
+}
+
+/// Reserves what `delivery` needs to leave right after its commit, if it may.
+pub(crate) async fn reserve(
+    core: &Arc<Core>,
+    key: LaneKey,
+    delivery: &Delivery,
+    now: Timestamp,
+) -> Option<Reservation> {
+    if core.halt.is_asked() {
+        return None;
+    }
+    let permit = Arc::clone(&core.permits).try_acquire_owned().ok()?;
+    let channels = core.setup.channels().await.ok()?;
+    let channel = &channels.get(delivery.channel_id)?.channel;
+    if !channel.enabled || !core.outbox.reserve(key, delivery.id) {
+        return None;
+    }
+    let reservation = Reservation {
+        core: Arc::clone(core),
+        key,
+        permit: Some(permit),
+    };
+    core.pace
+        .take(channel, delivery.conversation_id, now)
+        .is_ok()
+        .then_some(reservation)
+}
+
+/// What becomes of a lane after its head was attended to.
+enum Next {
+    /// On to the next.
+    Done,
+    /// The head again, but not before then.
+    Again(Box<Delivery>, Timestamp),
+}
+
+#[tracing::instrument(name = "engine.deliver", level = "debug", skip_all, fields(delivery.id = %delivery.id))]
+async fn attend(
+    core: &Arc<Core>,
+    key: LaneKey,
+    delivery: Box<Delivery>,
+    permit: Option<OwnedSemaphorePermit>,
+) {
+    let mut kept = delivery.clone();
+    let next = async {
+        match delivery.state {
+            DeliveryState::Ready => depart(core, delivery, permit).await,
+            DeliveryState::Sending => Ok(send(core, delivery, permit).await),
+            DeliveryState::InDoubt => doubt(core, delivery).await,
+            DeliveryState::Reached(_) | DeliveryState::Cancelled => Ok(Next::Done),
+        }
+    };
+    match AssertUnwindSafe(next).catch_unwind().await {
+        Ok(Ok(Next::Done)) => core.outbox.done(key),
+        Ok(Ok(Next::Again(delivery, at))) => core.outbox.rest(key, delivery, at),
+        Ok(Err(error)) => {
+            tracing::error!(delivery.id = %kept.id, %error, "a delivery could not be written and is tried again");
+            core.outbox.rest(key, kept, core.clock.now() + RETRY_AFTER);
+        }
+        Err(_) => {
+            tracing::error!(delivery.id = %kept.id, "sending a message panicked; its row tells how far it came");
+            kept.state = DeliveryState::InDoubt;
+            core.outbox.rest(key, kept, core.clock.now() + RETRY_AFTER);
+        }
+    }
+}
+
+async fn depart(
+    core: &Arc<Core>,
+    delivery: Box<Delivery>,
+    permit: Option<OwnedSemaphorePermit>,
+) -> Result<Next, store::Error> {
+    let now = core.clock.now();
+    if is_expired(&delivery, now) {
+        let error = SendError::new(SendErrorKind::Expired, "it waited longer than it was worth");
+        return Ok(settle(core, delivery, Err(error), now, permit).await);
+    }
+    if delivery.not_before > now {
+        let at = delivery.not_before;
+        return Ok(Next::Again(delivery, at));
+    }
+    // The pace comes before anything is read: many may wait for it, again and again.
+    let channels = core.setup.channels().await?;
+    if let Some(channel) = channels.get(delivery.channel_id) {
+        let channel = &channel.channel;
+        if !channel.enabled {
+            return Ok(Next::Again(delivery, now + Span::minutes(1)));
+        }
+        if let Err(at) = core.pace.take(channel, delivery.conversation_id, now) {
+            return Ok(Next::Again(delivery, at));
+        }
+    }
+    drop(channels);
+    if Way::of(core, &delivery).await?.is_none() {
+        return Ok(settle(core, delivery, Err(no_way()), now, permit).await);
+    }
+    let depart = Depart {
+        delivery: delivery.clone(),
+        node: core.node,
+        now,
+    };
+    if let Some(delivery) = core.store.write(depart).await? {
+        return Ok(send(core, delivery, permit).await);
+    }
+    let intend = Intend {
+        location_id: delivery.location_id,
+        id: delivery.id,
+        attempts: delivery.attempts,
+        node: core.node,
+        now,
+    };
+    match core.store.write(intend).await? {
+        Intended::Send(delivery) => Ok(send(core, delivery, permit).await),
+        Intended::Over(_) => Ok(Next::Done),
+    }
+}
+
+fn no_way() -> SendError {
+    SendError::new(
+        SendErrorKind::ChannelUnready,
+        "the channel or its provider is not set up any more",
+    )
+}
+
+/// Sends what is committed as *sending*, and settles it: from here on only the settlement is repeated.
+async fn send(
+    core: &Arc<Core>,
+    delivery: Box<Delivery>,
+    permit: Option<OwnedSemaphorePermit>,
+) -> Next {
+    let sent_at = core.clock.now();
+    let outcome = match Way::of(core, &delivery).await {
+        Err(error) => Err(SendError::new(
+            SendErrorKind::NotConnected,
+            error.to_string(),
+        )),
+        Ok(None) => Err(no_way()),
+        Ok(Some(way)) => {
+            use tracing::Instrument as _;
+            let span = tracing::debug_span!("channel.send", channel.id = %delivery.channel_id);
+            let sending = AssertUnwindSafe(request(core, &way, &delivery).instrument(span));
+            sending.catch_unwind().await.unwrap_or_else(|_| {
+                tracing::error!(delivery.id = %delivery.id, channel.id = %delivery.channel_id, "an adapter panicked");
+                Err(SendError::new(SendErrorKind::InDoubt, "the adapter panicked"))
+            })
+        }
+    };
+    settle(core, delivery, outcome, sent_at, permit).await
+}
+
+/// Waiting for evidence is over, or evidence has come: for this message, or for another one.
+async fn doubt(core: &Arc<Core>, mut delivery: Box<Delivery>) -> Result<Next, store::Error> {
+    let policy =
+        core.setup
+            .location(delivery.location_id)
+            .await?
+            .map_or(InDoubtPolicy::Hold, |setup| {
+                let settings = &setup.location.settings;
+                if delivery.content.is_template() {
+                    settings.in_doubt_templates
+                } else {
+                    settings.in_doubt_replies
+                }
+            });
+    let now = core.clock.now();
+    let doubt = Doubt {
+        location_id: delivery.location_id,
+        id: delivery.id,
+        resend: policy == InDoubtPolicy::Resend,
+        until: now + core.doubt(delivery.channel_id).await,
+        now,
+    };
+    Ok(match core.store.write(doubt).await? {
+        Doubted::Over => Next::Done,
+        Doubted::Wait(at) => {
+            delivery.state = DeliveryState::InDoubt;
+            delivery.not_before = at;
+            Next::Again(delivery, at)
+        }
+        Doubted::Send(delivery) => {
+            if delivery.resent {
+                tracing::warn!(delivery.id = %delivery.id, "a message in doubt is sent once more and may arrive twice");
+            }
+            Next::Again(delivery, now)
+        }
+    })
+}

@@ -1,0 +1,131 @@
+//! What an engine that runs looks after besides its work: the set-up, the lock, and whether memory and
+//! database still agree.
+
+use std::time::Duration;
+
+use tokio::sync::Mutex;
+
+use crate::core::Core;
+use crate::domain::delivery::DeliveryState;
+use crate::domain::time::{Span, Timestamp};
+use crate::store::{self, Lock, Orphaned};
+
+/// How often other processes' changes of the set-up are looked for.
+const REFRESH: Duration = Duration::from_secs(1);
+/// How often the lock is looked after, and how long the database may take to answer.
+const GUARD: Duration = Duration::from_secs(5);
+/// What nobody has in hand after this long was lost; it is looked for as often.
+pub(super) const LOST: Span = Span::seconds(30);
+/// Likewise once it is unknown whether something was written.
+const LOST_WHEN_SHAKEN: Span = Span::seconds(1);
+/// Rows looked at for it at once.
+const MAX_LOST: u64 = 10_000;
+/// All rows there are.
+const ALL: u64 = i64::MAX.unsigned_abs();
+
+/// Keeps the set-up fresh, until the engine stops.
+pub(super) async fn refresh(core: &Core) {
+    loop {
+        tokio::select! {
+            () = tokio::time::sleep(REFRESH) => {}
+            () = core.halt.asked() => return,
+        }
+        if let Err(error) = core.setup.refresh().await {
+            tracing::warn!(%error, "changes of the set-up could not be looked for");
+        }
+    }
+}
+
+/// Finds what was lost, until the engine stops.
+pub(super) async fn reload(core: &Core) {
+    loop {
+        let age = tokio::select! {
+            () = tokio::time::sleep(LOST.to_std()) => LOST,
+            () = core.store.shaken() => {
+                tokio::time::sleep(LOST_WHEN_SHAKEN.to_std()).await;
+                LOST_WHEN_SHAKEN
+            }
+            () = core.halt.asked() => return,
+        };
+        if let Err(error) = load_lost(core, age).await {
+            tracing::warn!(%error, "what is open could not be looked for");
+        }
+    }
+}
+
+/// Stops the engine if the database is not ours any more: another process may work on it.
+pub(super) async fn guard(core: &Core, lock: &Mutex<Lock>) {
+    loop {
+        tokio::select! {
+            () = tokio::time::sleep(GUARD) => {}
+            () = core.halt.asked() => return,
+        }
+        let mut lock = lock.lock().await;
+        let problem = match tokio::time::timeout(GUARD, lock.ping()).await {
+            Ok(Ok(())) => continue,
+            Ok(Err(error)) => error.to_string(),
+            Err(_) => "it does not answer".to_owned(),
+        };
+        tracing::error!(
+            problem,
+            "the lock on the database is lost and nothing is worked on any more; restart the engine"
+        );
+        core.halt.ask();
+        return;
+    }
+}
+
+/// Loads everything that is open.
+pub(super) async fn load_all(core: &Core) -> Result<(), store::Error> {
+    load(core, Timestamp::from_ms(i64::MAX), ALL).await?;
+    Ok(())
+}
+
+/// Loads what is open for longer than `age` and that nobody has in hand: a commit of unknown outcome,
+/// or a caller that went away before it could pass on what it had stored.
+pub(super) async fn load_lost(core: &Core, age: Span) -> Result<(), store::Error> {
+    let found = load(core, core.clock.now() - age, MAX_LOST).await?;
+    if found > 0 {
+        tracing::warn!(
+            found,
+            "events or deliveries that were lost in memory are taken up again"
+        );
+    }
+    Ok(())
+}
+
+async fn load(core: &Core, before: Timestamp, limit: u64) -> Result<usize, store::Error> {
+    let mut found = 0;
+    for event in core.store.pending_events(before, limit).await? {
+        if !core.inbox.holds(event.id) {
+            found += 1;
+            core.inbox
+                .restore((event.location_id, event.conversation_id), event);
+        }
+    }
+    let now = core.clock.now();
+    for mut delivery in core.store.open_deliveries(before, limit).await? {
+        if core.outbox.holds(delivery.id) {
+            continue;
+        }
+        if delivery.state == DeliveryState::Sending {
+            let until = now + core.doubt(delivery.channel_id).await;
+            let orphaned = Orphaned {
+                location_id: delivery.location_id,
+                id: delivery.id,
+                until,
+                now,
+            };
+            if !core.store.write(orphaned).await? {
+                // It was settled meanwhile.
+                continue;
+            }
+            delivery.state = DeliveryState::InDoubt;
+            delivery.not_before = until;
+        }
+        found += 1;
+        let key = (delivery.location_id, Some(delivery.conversation_id));
+        core.outbox.restore(key, Box::new(delivery));
+    }
+    Ok(found)
+}

@@ -1,0 +1,123 @@
+//! A message whose fate is open: it waits for evidence, and then for a person or for another attempt.
+
+use sea_orm::{ActiveValue::Set, DatabaseTransaction};
+
+use super::batch::Batch;
+use super::delivery::{self, ActiveModel};
+use super::{Error, Operation, write_json};
+use crate::adapter::{SendError, SendErrorKind};
+use crate::domain::delivery::{Delivery, DeliveryState};
+use crate::domain::ids::{DeliveryId, LocationId};
+use crate::domain::time::Timestamp;
+
+/// Looks whether the wait for evidence is over, and ends it if it is.
+pub(crate) struct Doubt {
+    pub(crate) location_id: LocationId,
+    pub(crate) id: DeliveryId,
+    /// Whether it may be sent once more.
+    pub(crate) resend: bool,
+    /// How long to wait for evidence of what turns out to be in doubt only now.
+    pub(crate) until: Timestamp,
+    pub(crate) now: Timestamp,
+}
+
+/// What became of the doubt.
+#[derive(Debug)]
+pub(crate) enum Doubted {
+    /// Evidence came, or it is left to a person: the conversation goes on.
+    Over,
+    /// The wait goes on until then.
+    Wait(Timestamp),
+    /// It is to be sent: once more, or because it never was.
+    Send(Box<Delivery>),
+}
+
+impl Operation for Doubt {
+    type Output = Doubted;
+
+    async fn apply(&self, tx: &DatabaseTransaction, _batch: &mut Batch) -> Result<Doubted, Error> {
+        let key = (self.location_id, self.id);
+        let Some(row) = delivery::find(tx, self.location_id, self.id).await? else {
+            return Ok(Doubted::Over);
+        };
+        let mut delivery = row.delivery;
+        match delivery.state {
+            DeliveryState::Ready => return Ok(Doubted::Send(Box::new(delivery))),
+            DeliveryState::Sending => {
+                orphan(tx, key, self.until, self.now).await?;
+                return Ok(Doubted::Wait(self.until));
+            }
+            DeliveryState::Reached(_) | DeliveryState::Cancelled => return Ok(Doubted::Over),
+            DeliveryState::InDoubt if delivery.not_before > self.now => {
+                return Ok(Doubted::Wait(delivery.not_before));
+            }
+            DeliveryState::InDoubt => {}
+        }
+        let mut flags = Vec::new();
+        if delivery.when_held {
+            flags.push(delivery::WHEN_HELD);
+        }
+        // Once more at the most: what is in doubt twice waits for a person.
+        let again = self.resend && !delivery.resent;
+        if again || delivery.resent {
+            flags.push(delivery::RESENT);
+        }
+        let mut change = ActiveModel::default();
+        let to = if again {
+            delivery.state = DeliveryState::Ready;
+            delivery.resent = true;
+            delivery.not_before = self.now;
+            delivery.retrying_since = None;
+            change.not_before = Set(self.now.ms());
+            change.retrying_since = Set(None);
+            DeliveryState::Ready
+        } else {
+            flags.push(delivery::LEFT);
+            DeliveryState::InDoubt
+        };
+        change.flags = Set(flags.join(" "));
+        delivery::change_state(tx, key, &[DeliveryState::InDoubt], to, change, self.now).await?;
+        Ok(if again {
+            Doubted::Send(Box::new(delivery))
+        } else {
+            Doubted::Over
+        })
+    }
+}
+
+/// What another process, or this one before it ended, was sending: its fate is open.
+pub(crate) struct Orphaned {
+    pub(crate) location_id: LocationId,
+    pub(crate) id: DeliveryId,
+    /// How long to wait for evidence.
+    pub(crate) until: Timestamp,
+    pub(crate) now: Timestamp,
+}
+
+impl Operation for Orphaned {
+    /// Whether it was still being sent.
+    type Output = bool;
+
+    async fn apply(&self, tx: &DatabaseTransaction, _batch: &mut Batch) -> Result<bool, Error> {
+        orphan(tx, (self.location_id, self.id), self.until, self.now).await
+    }
+}
+
+async fn orphan(
+    tx: &DatabaseTransaction,
+    key: (LocationId, DeliveryId),
+    until: Timestamp,
+    now: Timestamp,
+) -> Result<bool, Error> {
+    let failure = SendError::new(
+        SendErrorKind::InDoubt,
+        "the server stopped while the message was being sent",
+    );
+    let change = ActiveModel {
+        failure: Set(Some(write_json(&failure.to_failure()))),
+        not_before: Set(until.ms()),
+        ..Default::default()
+    };
+    let to = DeliveryState::InDoubt;
+    delivery::change_state(tx, key, &[DeliveryState::Sending], to, change, now).await
+}
