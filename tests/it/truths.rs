@@ -418,4 +418,14 @@ on_both! {
         world.settle().await;
         assert_eq!(world.heard(ADA).len() + world.heard(BEN).len(), 1);
     }
+
+    async fn who_opted_out_gets_no_template_in_place_of_an_earlier_reply(world: World) {
+        world.rule(r#"fn on_message(chat, message) { chat.reply("Hi", template("hello_again", [])); }"#).await;
+        world.hears(ADA, "hello").await;
+        let sent = world.received(ADA).remove(0);
+        world.accept(&preference(&world, "stop")).await.expect("accepted");
+        world.status(&sent, "failed", Some(131_047)).await;
+        assert_eq!(world.heard(ADA), ["Hi"]);
+        assert_eq!(world.states().await, ["failed"]);
+    }
 }

@@ -247,6 +247,18 @@ pub(super) async fn rename(
     Ok(())
 }
 
+/// Whether the customer does not want to be written to.
+pub(super) async fn is_opted_out(
+    tx: &DatabaseTransaction,
+    location_id: LocationId,
+    id: ContactId,
+) -> Result<bool, Error> {
+    let row = Entity::find_by_id((location_id.uuid(), id.uuid()))
+        .one(tx)
+        .await?;
+    Ok(row.is_some_and(|row| row.opted_out))
+}
+
 /// Notes whether the customer wants to be written to.
 pub(super) async fn set_opted_out(
     tx: &DatabaseTransaction,

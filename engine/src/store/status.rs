@@ -153,9 +153,10 @@ pub(super) async fn refused(
     attempted_at: Timestamp,
     now: Timestamp,
 ) -> Result<Option<Delivery>, Error> {
+    let location_id = delivery.location_id;
     if failure.kind == SendErrorKind::OptedOut.code() {
         if let Some(contact_id) =
-            conversation::contact_of(tx, delivery.location_id, delivery.conversation_id).await?
+            conversation::contact_of(tx, location_id, delivery.conversation_id).await?
         {
             contact::set_opted_out(tx, delivery.location_id, contact_id, true).await?;
         }
@@ -174,6 +175,16 @@ pub(super) async fn refused(
     let Some(content) = delivery.fallback.clone() else {
         return Ok(None);
     };
+    if rule(delivery).is_some() && content.is_template() {
+        let contact_id =
+            conversation::contact_of(tx, location_id, delivery.conversation_id).await?;
+        // The customer may have opted out since the reply was decided.
+        if let Some(contact_id) = contact_id
+            && contact::is_opted_out(tx, location_id, contact_id).await?
+        {
+            return Ok(None);
+        }
+    }
     let fallback = Delivery {
         // One fallback for one refusal, however often it is told.
         id: DeliveryId::derive(&[delivery.id.bytes(), b"fallback"]),
