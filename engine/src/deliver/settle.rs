@@ -32,10 +32,10 @@ pub(super) async fn settle(
         },
         Err(error) => refusal(core, &delivery, &error, now).await,
     };
-    if let Settlement::Retry { at, failure, .. } = &settlement {
-        if failure.kind == SendErrorKind::RateLimited.code() {
-            core.pace.pause(delivery.channel_id, *at);
-        }
+    if let Settlement::Retry { at, failure, .. } = &settlement
+        && failure.kind == SendErrorKind::RateLimited.code()
+    {
+        core.pace.pause(delivery.channel_id, *at);
     }
     if let Settlement::InDoubt { .. } = &settlement {
         tracing::warn!(delivery.id = %delivery.id, "whether a message was sent is unknown; waiting for evidence");
