@@ -1,5 +1,6 @@
 //! End to end, in one binary: each module says who, what, then.
 
+mod commands;
 mod database;
 mod delivering;
 mod embedding;

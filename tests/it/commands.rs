@@ -1,0 +1,220 @@
+//! The program as its operators start it: the demo from end to end, and every mistake answered by one
+//! line that says what to do.
+
+use std::net::TcpListener;
+use std::path::PathBuf;
+use std::process::{Command, Output, Stdio};
+
+use tempfile::TempDir;
+
+/// The program that `tests/run` builds.
+fn program() -> PathBuf {
+    let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR"))
+        .with_file_name("debug")
+        .join("rejoinder");
+    assert!(
+        path.exists(),
+        "{} is not built: run the tests by `tests/run`, or `cargo build` first",
+        path.display()
+    );
+    path
+}
+
+/// A folder of its own, without any setting of whoever runs the tests.
+fn command(folder: &TempDir, words: &[&str]) -> Command {
+    let mut command = Command::new(program());
+    command
+        .env_clear()
+        .current_dir(folder.path())
+        .stdin(Stdio::null())
+        .args(words);
+    command
+}
+
+fn key(folder: &TempDir) -> String {
+    let output = command(folder, &["keys", "generate"])
+        .output()
+        .expect("it runs");
+    assert!(output.status.success());
+    String::from_utf8(output.stdout)
+        .expect("text")
+        .trim()
+        .to_owned()
+}
+
+/// What a mistake looks like: no success, and one line on standard error.
+fn complains(output: &Output, words: &[&str]) {
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert!(!output.status.success(), "it should have failed: {told}");
+    let lines: Vec<&str> = told
+        .lines()
+        .filter(|line| line.starts_with("rejoinder: "))
+        .collect();
+    assert_eq!(lines.len(), 1, "one line says what is wrong: {told}");
+    for word in words {
+        assert!(lines[0].contains(word), "'{word}' is not in: {}", lines[0]);
+    }
+    assert!(
+        !told.contains("panicked") && !told.contains("stack backtrace"),
+        "{told}"
+    );
+}
+
+fn folder() -> TempDir {
+    tempfile::tempdir().expect("a folder")
+}
+
+#[test]
+fn the_demo_plays_to_its_end_and_fits_eighty_columns() {
+    let output = command(&folder(), &["demo"]).output().expect("it runs");
+    let shown = String::from_utf8(output.stdout).expect("text");
+    assert!(
+        output.status.success(),
+        "{shown}{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    for line in shown.lines() {
+        assert!(line.chars().count() <= 80, "{line}");
+        assert!(
+            !line.contains('\u{1b}'),
+            "no colour where nobody looks: {line}"
+        );
+    }
+    for told in [
+        "prices start at",
+        "answered once",
+        "[1] ",
+        "falls silent",
+        "(template viewing_reminder: Ada)",
+    ] {
+        assert!(shown.contains(told), "'{told}' is not in:\n{shown}");
+    }
+}
+
+#[test]
+fn nothing_starts_without_the_right_key() {
+    let folder = folder();
+    complains(
+        &command(&folder, &["serve"]).output().expect("it runs"),
+        &["keys generate"],
+    );
+    let (first, second) = (key(&folder), key(&folder));
+    let migrated = command(&folder, &["migrate"])
+        .env("REJOINDER_KEYS", &first)
+        .output()
+        .expect("it runs");
+    assert!(
+        migrated.status.success(),
+        "{}",
+        String::from_utf8_lossy(&migrated.stderr)
+    );
+    let listed = command(&folder, &["location", "list"])
+        .env("REJOINDER_KEYS", &first)
+        .output()
+        .expect("it runs");
+    assert!(
+        listed.status.success(),
+        "{}",
+        String::from_utf8_lossy(&listed.stderr)
+    );
+    let wrong = command(&folder, &["location", "list"])
+        .env("REJOINDER_KEYS", &second)
+        .output()
+        .expect("it runs");
+    complains(
+        &wrong,
+        &[
+            "not the one this database was sealed with",
+            "put the right key back",
+        ],
+    );
+    let half = command(&folder, &["serve"])
+        .env("REJOINDER_KEYS", "k1:AAAA")
+        .output()
+        .expect("it runs");
+    complains(&half, &["32 bytes"]);
+}
+
+#[test]
+fn a_setting_that_is_none_is_told_with_the_one_meant() {
+    let folder = folder();
+    std::fs::write(
+        folder.path().join("rejoinder.toml"),
+        "listn = \"127.0.0.1:0\"\n",
+    )
+    .expect("written");
+    let output = command(&folder, &["serve"])
+        .env("REJOINDER_KEYS", key(&folder))
+        .output()
+        .expect("it runs");
+    complains(&output, &["listn", "listen"]);
+}
+
+#[test]
+fn a_port_in_use_is_told_with_what_to_do() {
+    let folder = folder();
+    let taken = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = taken.local_addr().expect("an address").to_string();
+    let output = command(&folder, &["serve", "--listen", &address])
+        .env("REJOINDER_KEYS", key(&folder))
+        .output()
+        .expect("it runs");
+    complains(&output, &[&address, "--listen"]);
+}
+
+#[test]
+fn a_database_that_cannot_be_written_is_told_with_what_to_do() {
+    let folder = folder();
+    std::fs::write(folder.path().join("file"), "").expect("written");
+    let output = command(&folder, &["serve", "--database", "sqlite:file/inside/x.db"])
+        .env("REJOINDER_KEYS", key(&folder))
+        .output()
+        .expect("it runs");
+    complains(&output, &["file/inside"]);
+}
+
+#[test]
+fn an_unknown_location_and_a_bad_script_are_told() {
+    let folder = folder();
+    let key = key(&folder);
+    let run = |words: &[&str]| {
+        command(&folder, words)
+            .env("REJOINDER_KEYS", &key)
+            .output()
+            .expect("it runs")
+    };
+    complains(&run(&["location", "list"]), &["rejoinder migrate"]);
+    assert!(run(&["migrate"]).status.success());
+    assert!(
+        run(&["location", "create", "--name", "A", "--time-zone", "UTC"])
+            .status
+            .success()
+    );
+    complains(
+        &run(&["rule", "list", "--location", "Nowhere"]),
+        &["Nowhere"],
+    );
+    complains(
+        &run(&[
+            "location",
+            "create",
+            "--name",
+            "B",
+            "--time-zone",
+            "Mars/Base",
+        ]),
+        &["Mars/Base"],
+    );
+    std::fs::write(
+        folder.path().join("bad.rhai"),
+        "fn on_message(chat, message) { chat.reply(greeting); }",
+    )
+    .expect("written");
+    let output = run(&["rule", "create", "--name", "bad", "--publish", "bad.rhai"]);
+    complains(&output, &["bad.rhai"]);
+    let told = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(
+        told.contains("bad.rhai:1:") && told.contains("greeting"),
+        "{told}"
+    );
+}
