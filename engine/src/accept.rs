@@ -13,8 +13,9 @@ use crate::store::{self, Record, RecordItem, Stray};
 
 use self::routing::{Place, Routing, Verifier, candidates};
 
-/// Events that wait for their rules above which acknowledgements wait, too: else they outrun the answers.
-const MANY_WAITING: usize = 1_000;
+/// Events that wait for their rules, and conversations whose answers could leave now, above which
+/// acknowledgements wait, too: else they outrun the answers. What a provider paused does not count.
+const MANY_WAITING: usize = 500;
 /// How long an acknowledgement waits at most; then the webhook is refused for now, and comes again.
 const MAX_WAIT: Duration = Duration::from_secs(3);
 /// How often it is looked whether the wait is over.
@@ -85,10 +86,10 @@ pub(crate) async fn accept(
     })
 }
 
-/// Waits until the rules have caught up with what was accepted before.
+/// Waits until rules and senders have caught up with what was accepted before.
 async fn admit(core: &Core) -> Result<(), Error> {
     let mut waited = Duration::ZERO;
-    while core.inbox.len() > MANY_WAITING {
+    while core.inbox.len() + core.outbox.ready_lanes() > MANY_WAITING {
         if waited >= MAX_WAIT {
             return Err(store::Error::Overloaded.into());
         }

@@ -260,6 +260,11 @@ impl<K: Copy + Eq + Hash, T: Item> Lanes<K, T> {
         self.lock().items
     }
 
+    /// How many lanes could be worked on now; those that rest or are worked on do not count.
+    pub(crate) fn ready_lanes(&self) -> usize {
+        self.lock().ready.len()
+    }
+
     fn lock(&self) -> std::sync::MutexGuard<'_, State<K, T>> {
         self.state.lock().expect("no one panics while holding it")
     }
