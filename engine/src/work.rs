@@ -100,7 +100,9 @@ async fn process(
         _ => None,
     };
     let commit = Commit {
-        event: event.clone(),
+        location_id: event.location_id,
+        event_id: event.id,
+        conversation_id: event.conversation_id,
         decided_at: now,
         runs,
         visits: (!visits.is_empty()).then(|| store::write_json(&visits)),

@@ -12,9 +12,6 @@ use crate::domain::ids::{DeliveryId, RunId, TimerId};
 use crate::domain::inbound::Stage;
 use crate::store::{HoldChange, TimerChange, TimerRow};
 
-/// Room for the deliveries of one event between the positions of two events.
-const POSITIONS_PER_EVENT: i64 = 1_000;
-
 impl Deciding<'_> {
     /// Takes an effect in; says why where it is not to be.
     pub(super) fn apply(
@@ -174,10 +171,7 @@ impl Deciding<'_> {
             provider_id: None,
             not_before: now,
             fallback_of: None,
-            position: event
-                .seq
-                .saturating_mul(POSITIONS_PER_EVENT)
-                .saturating_add(nth),
+            position: Delivery::position(event.seq, nth),
             when_held,
             wants_status: rule.script.defines("on_status"),
             resent: false,

@@ -147,7 +147,10 @@ async fn attend(
     let next = async {
         match delivery.state {
             DeliveryState::Ready => depart(core, delivery, permit).await,
-            DeliveryState::Sending => Ok(send(core, delivery, permit).await),
+            DeliveryState::Sending => {
+                let way = Way::of(core, &delivery).await;
+                Ok(send(core, way, delivery, permit).await)
+            }
             DeliveryState::InDoubt => doubt(core, delivery).await,
             DeliveryState::Reached(_) | DeliveryState::Cancelled => Ok(Next::Done),
         }
@@ -193,16 +196,16 @@ async fn depart(
         }
     }
     drop(channels);
-    if Way::of(core, &delivery).await?.is_none() {
+    let Some(way) = Way::of(core, &delivery).await? else {
         return Ok(settle(core, delivery, Err(no_way()), now, permit).await);
-    }
+    };
     let depart = Depart {
         delivery: delivery.clone(),
         node: core.node,
         now,
     };
     if let Some(delivery) = core.store.write(depart).await? {
-        return Ok(send(core, delivery, permit).await);
+        return Ok(send(core, Ok(Some(way)), delivery, permit).await);
     }
     let intend = Intend {
         location_id: delivery.location_id,
@@ -212,7 +215,7 @@ async fn depart(
         now,
     };
     match core.store.write(intend).await? {
-        Intended::Send(delivery) => Ok(send(core, delivery, permit).await),
+        Intended::Send(delivery) => Ok(send(core, Ok(Some(way)), delivery, permit).await),
         Intended::Over(_) => Ok(Next::Done),
     }
 }
@@ -227,11 +230,12 @@ fn no_way() -> SendError {
 /// Sends what is committed as *sending*, and settles it: from here on only the settlement is repeated.
 async fn send(
     core: &Arc<Core>,
+    way: Result<Option<Way>, store::Error>,
     delivery: Box<Delivery>,
     permit: Option<OwnedSemaphorePermit>,
 ) -> Next {
     let sent_at = core.clock.now();
-    let outcome = match Way::of(core, &delivery).await {
+    let outcome = match way {
         Err(error) => Err(SendError::new(
             SendErrorKind::NotConnected,
             error.to_string(),

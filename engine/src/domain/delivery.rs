@@ -51,6 +51,15 @@ pub struct Delivery {
     pub created_at: Timestamp,
 }
 
+impl Delivery {
+    /// The position of the `nth` delivery that follows from the event numbered `seq`.
+    pub const fn position(seq: i64, nth: i64) -> i64 {
+        /// Room for the deliveries of one event between the positions of two events.
+        const POSITIONS_PER_EVENT: i64 = 1_000;
+        seq.saturating_mul(POSITIONS_PER_EVENT).saturating_add(nth)
+    }
+}
+
 /// What wanted a delivery.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Origin {

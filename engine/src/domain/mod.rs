@@ -16,6 +16,5 @@ pub mod occurrence;
 pub mod rule;
 pub mod run;
 pub mod snapshot;
-pub mod template;
 pub mod time;
 pub mod window;

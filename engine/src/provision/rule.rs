@@ -67,12 +67,7 @@ impl Engine {
         source: String,
     ) -> Result<Rule, Problem> {
         let core = &self.core;
-        let rule = core
-            .store
-            .of(location_id)
-            .rule(id)
-            .await?
-            .ok_or(Problem::Missing("rule"))?;
+        let rule = rule(core, location_id, id).await?;
         let save_draft = SaveDraft {
             location_id,
             rule_id: rule.id,
@@ -93,12 +88,7 @@ impl Engine {
         enabled: bool,
     ) -> Result<Rule, Problem> {
         let core = &self.core;
-        let rule = core
-            .store
-            .of(location_id)
-            .rule(id)
-            .await?
-            .ok_or(Problem::Missing("rule"))?;
+        let rule = rule(core, location_id, id).await?;
         let lines = match rule.published.filter(|_| enabled) {
             Some(version) => {
                 let store = core.store.of(location_id);
@@ -125,12 +115,7 @@ impl Engine {
     /// The script has mistakes; the rule is not there; the database failed.
     pub async fn publish_rule(&self, location_id: LocationId, id: RuleId) -> Result<Rule, Problem> {
         let core = &self.core;
-        let rule = core
-            .store
-            .of(location_id)
-            .rule(id)
-            .await?
-            .ok_or(Problem::Missing("rule"))?;
+        let rule = rule(core, location_id, id).await?;
         let script = check(core, &rule.draft)?;
         let now = core.clock.now();
         let publish = PublishRule {
@@ -148,6 +133,11 @@ impl Engine {
             ..rule
         })
     }
+}
+
+async fn rule(core: &Core, location_id: LocationId, id: RuleId) -> Result<Rule, Problem> {
+    let rule = core.store.of(location_id).rule(id).await?;
+    rule.ok_or(Problem::Missing("rule"))
 }
 
 /// Compiles a script as publishing would.

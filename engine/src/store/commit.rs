@@ -13,14 +13,17 @@ use super::{Error, Operation, contact, lane, rule_state, run};
 use crate::domain::contact::ContactChanges;
 use crate::domain::conversation::Hold;
 use crate::domain::delivery::{Delivery, DeliveryState};
-use crate::domain::event::Event;
-use crate::domain::ids::RuleId;
+use crate::domain::ids::{ConversationId, EventId, LocationId, RuleId};
 use crate::domain::run::Run;
 use crate::domain::time::Timestamp;
 
 /// A decision about one event, to be written as a whole.
 pub(crate) struct Commit {
-    pub(crate) event: Event,
+    pub(crate) location_id: LocationId,
+    /// The event that was decided.
+    pub(crate) event_id: EventId,
+    /// Its conversation, if it has one.
+    pub(crate) conversation_id: Option<ConversationId>,
     pub(crate) decided_at: Timestamp,
     pub(crate) runs: Vec<Run>,
     /// The rules that did not run, and why, as JSON.
@@ -71,15 +74,15 @@ impl Operation for Commit {
         tx: &DatabaseTransaction,
         batch: &mut Batch,
     ) -> Result<Vec<Delivery>, Error> {
-        let location_id = self.event.location_id;
-        batch.finish(location_id, self.event.id, self.visits.as_deref());
+        let location_id = self.location_id;
+        batch.finish(location_id, self.event_id, self.visits.as_deref());
         for run in &self.runs {
             batch.run(run::row(location_id, run, self.decided_at));
         }
         if let Some(changes) = &self.contact {
             contact::change(tx, location_id, changes).await?;
         }
-        if let Some(conversation_id) = self.event.conversation_id {
+        if let Some(conversation_id) = self.conversation_id {
             for RuleState { rule_id, state } in &self.states {
                 batch.state(rule_state::row(
                     location_id,
@@ -106,7 +109,7 @@ impl Operation for Commit {
                 if leaves { sender.take() } else { None },
             ));
         }
-        if let Some(conversation_id) = self.event.conversation_id {
+        if let Some(conversation_id) = self.conversation_id {
             match self.hold {
                 HoldChange::None => {}
                 HoldChange::Change { seen, to } => {

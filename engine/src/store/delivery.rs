@@ -196,28 +196,42 @@ impl LocationStore<'_> {
     }
 }
 
+/// Rule, run and event that wanted a delivery, as columns; a person has none.
+fn origin_columns(origin: Origin) -> (Option<Uuid>, Option<Uuid>, Option<Uuid>) {
+    match origin {
+        Origin::Rule {
+            rule_id,
+            run_id,
+            event_id,
+        } => (
+            Some(rule_id.uuid()),
+            Some(run_id.uuid()),
+            Some(event_id.uuid()),
+        ),
+        Origin::Person => (None, None, None),
+    }
+}
+
+/// The flags that a delivery begins with.
+const fn first_flags(delivery: &Delivery) -> &'static str {
+    if delivery.when_held { WHEN_HELD } else { "" }
+}
+
 /// Stores a delivery unless it is there: ids follow from what wanted it.
 pub(super) async fn insert(
     tx: &DatabaseTransaction,
     delivery: &Delivery,
     idempotency_key: Option<&str>,
 ) -> Result<(), Error> {
-    let (rule_id, run_id, event_id) = match delivery.origin {
-        Origin::Rule {
-            rule_id,
-            run_id,
-            event_id,
-        } => (Some(rule_id), Some(run_id), Some(event_id)),
-        Origin::Person => (None, None, None),
-    };
+    let (rule_id, run_id, event_id) = origin_columns(delivery.origin);
     let row = ActiveModel {
         location_id: Set(delivery.location_id.uuid()),
         id: Set(delivery.id.uuid()),
         conversation_id: Set(delivery.conversation_id.uuid()),
         channel_id: Set(delivery.channel_id.uuid()),
-        rule_id: Set(rule_id.map(RuleId::uuid)),
-        run_id: Set(run_id.map(RunId::uuid)),
-        event_id: Set(event_id.map(EventId::uuid)),
+        rule_id: Set(rule_id),
+        run_id: Set(run_id),
+        event_id: Set(event_id),
         content: Set(write_json(&delivery.content)),
         fallback: Set(delivery.fallback.as_ref().map(write_json)),
         reply_to: Set(delivery.reply_to.clone()),
@@ -233,11 +247,7 @@ pub(super) async fn insert(
         wants_status: Set(delivery.wants_status),
         retrying_since: Set(delivery.retrying_since.map(Timestamp::ms)),
         node: Set(None),
-        flags: Set(if delivery.when_held {
-            WHEN_HELD.to_owned()
-        } else {
-            String::new()
-        }),
+        flags: Set(first_flags(delivery).to_owned()),
         created_at: Set(delivery.created_at.ms()),
         updated_at: Set(delivery.created_at.ms()),
     };
@@ -255,14 +265,7 @@ pub(super) async fn insert(
 /// A rule's delivery as it is written in bulk; `sender` holds a permit to send it at once. One that has
 /// failed already was refused by the decision, because the customer opted out.
 pub(super) fn row(delivery: &Delivery, sender: Option<Uuid>) -> batch::Row {
-    let (rule_id, run_id, event_id) = match delivery.origin {
-        Origin::Rule {
-            rule_id,
-            run_id,
-            event_id,
-        } => (Some(rule_id), Some(run_id), Some(event_id)),
-        Origin::Person => (None, None, None),
-    };
+    let (rule_id, run_id, event_id) = origin_columns(delivery.origin);
     let refused = delivery.state == DeliveryState::Reached(Stage::Failed);
     let floor =
         (!delivery.content.is_template()).then(|| (delivery.created_at + window::MARGIN).ms());
@@ -271,9 +274,9 @@ pub(super) fn row(delivery: &Delivery, sender: Option<Uuid>) -> batch::Row {
         batch::uuid(delivery.id.uuid()),
         batch::uuid(delivery.conversation_id.uuid()),
         batch::uuid(delivery.channel_id.uuid()),
-        batch::uuid_or_null(rule_id.map(RuleId::uuid)),
-        batch::uuid_or_null(run_id.map(RunId::uuid)),
-        batch::uuid_or_null(event_id.map(EventId::uuid)),
+        batch::uuid_or_null(rule_id),
+        batch::uuid_or_null(run_id),
+        batch::uuid_or_null(event_id),
         json!(write_json(&delivery.content)),
         json!(delivery.fallback.as_ref().map(write_json)),
         json!(delivery.reply_to),
@@ -281,7 +284,7 @@ pub(super) fn row(delivery: &Delivery, sender: Option<Uuid>) -> batch::Row {
         json!(delivery.not_before.ms()),
         json!(delivery.position),
         json!(delivery.wants_status),
-        json!(if delivery.when_held { WHEN_HELD } else { "" }),
+        json!(first_flags(delivery)),
         json!(delivery.created_at.ms()),
         batch::uuid_or_null(sender),
         json!(floor),

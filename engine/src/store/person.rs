@@ -11,9 +11,6 @@ use crate::domain::event::{EchoOrigin, Event, EventState, Payload};
 use crate::domain::message::{Body, Message};
 use crate::domain::time::Timestamp;
 
-/// Room for the deliveries of one event between the positions of two events.
-const POSITIONS_PER_EVENT: i64 = 1_000;
-
 /// Stores a person's message, and puts them in charge.
 pub(crate) struct PersonWrites {
     pub(crate) delivery: Delivery,
@@ -81,7 +78,7 @@ impl Operation for PersonWrites {
         lane::advance(tx, location_id, id).await?;
         lane::note_person(tx, location_id, id, self.now, event.seq, self.hold).await?;
         delivery::cancel_automatic(tx, location_id, id, self.now).await?;
-        delivery.position = event.seq.saturating_mul(POSITIONS_PER_EVENT);
+        delivery.position = Delivery::position(event.seq, 0);
         delivery::insert(tx, &delivery, self.idempotency_key.as_deref()).await?;
         Ok(Some((delivery, vec![event])))
     }
