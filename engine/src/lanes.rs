@@ -240,6 +240,15 @@ impl<K: Copy + Eq + Hash, T: Item> Lanes<K, T> {
         None
     }
 
+    /// When the next rest of a lane ends.
+    pub(crate) fn next_rest(&self) -> Option<Timestamp> {
+        let state = self.lock();
+        state
+            .resting
+            .first_key_value()
+            .map(|((until, _), _)| *until)
+    }
+
     /// Resolves when a lane may have become free.
     pub(crate) async fn changed(&self) {
         self.ready.notified().await;
@@ -331,6 +340,7 @@ mod tests {
         lanes.rest(key, head, Timestamp::from_ms(100));
         lanes.push('a', 3);
         assert_eq!(lanes.take(), None);
+        assert_eq!(lanes.next_rest(), Some(Timestamp::from_ms(100)));
         assert_eq!(
             lanes.advance(Timestamp::from_ms(99)),
             Some(Timestamp::from_ms(100))

@@ -50,6 +50,19 @@ async fn tick(core: &Core, schedule: Schedule, now: Timestamp) -> Result<Due, st
     })
 }
 
+/// The next moment at which something that waits can go on; `None` if nothing waits for time to pass.
+pub(crate) async fn next_due(core: &Core) -> Result<Option<Timestamp>, store::Error> {
+    if core.inbox.ready_lanes() + core.outbox.ready_lanes() > 0 {
+        return Ok(Some(core.clock.now()));
+    }
+    let timers = core.store.next_timers().await?;
+    let timer = timers.into_iter().map(|(_, at)| at).min();
+    let schedule = core.store.next_schedule().await?;
+    let rests = [core.inbox.next_rest(), core.outbox.next_rest()];
+    let moments = [timer, schedule].into_iter().chain(rests);
+    Ok(moments.flatten().min())
+}
+
 /// Fires what falls due, and ends the rest of lanes, until the engine stops.
 pub(crate) async fn run(core: &Core) {
     let asked = core.halt.asked();

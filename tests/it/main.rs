@@ -9,6 +9,7 @@ mod payloads;
 mod scripts;
 mod server;
 mod tidy;
+mod timers;
 mod truths;
 mod twilio;
 mod webhooks;

@@ -161,6 +161,20 @@ impl Engine {
         }
     }
 
+    /// The next moment at which something that waits falls due: a follow-up, a schedule, a message that
+    /// is tried again or waits for its pace or for evidence. `None` if nothing waits for time to pass.
+    /// What can go on at once is due now, and what is late was due before now.
+    ///
+    /// With it a simulation moves its clock from moment to moment instead of guessing:
+    /// after `run_once` it advances by `next_due` less `now`, and steps again.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn next_due(&self) -> Result<Option<Timestamp>, Error> {
+        self.resume().await?;
+        Ok(schedule::next_due(&self.core).await?)
+    }
+
     /// Loads what was left when the last process ended, once; and now and then what was lost since.
     async fn resume(&self) -> Result<(), Error> {
         let now = self.core.clock.now();

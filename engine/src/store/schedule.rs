@@ -67,6 +67,16 @@ impl Store {
             .await?;
         Ok(rows.into_iter().map(Schedule::from).collect())
     }
+
+    /// When the next cron line of any location falls due.
+    pub(crate) async fn next_schedule(&self) -> Result<Option<Timestamp>, Error> {
+        let row = Entity::find()
+            .filter(Column::NextAt.lt(NEVER))
+            .order_by_asc(Column::NextAt)
+            .one(&self.reader)
+            .await?;
+        Ok(row.map(|row| Timestamp::from_ms(row.next_at)))
+    }
 }
 
 /// Replaces a rule's cron lines by those of its new version. A line that stays keeps its next moment,

@@ -78,8 +78,8 @@ impl TryFrom<Model> for TimerRow {
     }
 }
 
-// A timer waits for the release of a conversation that a person holds.
-const NOT_HELD: &str = "FROM rejoinder_timer t JOIN rejoinder_lane l \
+/// With the lane: a timer waits for the release of a conversation that someone holds.
+const WITH_LANE: &str = "FROM rejoinder_timer t JOIN rejoinder_lane l \
      ON l.location_id = t.location_id AND l.conversation_id = t.conversation_id";
 
 impl Store {
@@ -91,7 +91,7 @@ impl Store {
     ) -> Result<Vec<TimerRow>, Error> {
         let text = format!(
             "SELECT t.location_id, t.conversation_id, t.rule_id, t.handler, t.id, t.due_at, t.if_silent, t.args, t.set_at, t.set_seq \
-             {NOT_HELD} WHERE t.due_at <= $1 AND (l.held_until IS NULL OR l.held_until <= $1) \
+             {WITH_LANE} WHERE t.due_at <= $1 AND (l.held_until IS NULL OR l.held_until <= $1) \
              ORDER BY t.due_at LIMIT $2"
         );
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
@@ -101,6 +101,32 @@ impl Store {
             .await?;
         let ids = |row: &Model| (row.location_id, row.id);
         Ok(self.readable(rows, ids, TimerRow::try_from))
+    }
+}
+
+#[derive(FromQueryResult)]
+struct Next {
+    location_id: Uuid,
+    at: i64,
+}
+
+impl Store {
+    /// When the next timer of each location can fire: when it is due, or at the end of the hold that it waits for.
+    pub(crate) async fn next_timers(&self) -> Result<Vec<(LocationId, Timestamp)>, Error> {
+        let text = format!(
+            "SELECT t.location_id, MIN(CASE WHEN l.held_until > t.due_at THEN l.held_until ELSE t.due_at END) AS at \
+             {WITH_LANE} GROUP BY t.location_id"
+        );
+        let rows = Next::find_by_statement(sql(&self.reader, &text, []))
+            .all(&self.reader)
+            .await?;
+        let next = |row: Next| {
+            (
+                LocationId::from_uuid(row.location_id),
+                Timestamp::from_ms(row.at),
+            )
+        };
+        Ok(rows.into_iter().map(next).collect())
     }
 }
 
