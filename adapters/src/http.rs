@@ -1,10 +1,14 @@
 //! The one HTTP client towards providers: time limits, size limits, no proxies, no redirects, and
 //! the one distinction that matters after a failure: was the request certainly not sent, or may it
-//! have been? Knows no provider. The only owner of reqwest.
+//! have been? Knows no provider. The only owner of reqwest, together with the client for addresses that
+//! others have chosen (`guarded`).
+
+pub mod guarded;
 
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
+use http::HeaderMap;
 use rejoinder_engine::adapter::{SendError, SendErrorKind};
 use rejoinder_engine::domain::time::Span;
 
@@ -25,8 +29,7 @@ impl Http {
     /// A client with this crate's limits.
     #[expect(clippy::disallowed_methods, reason = "this is the owner of the client")]
     pub fn new() -> Self {
-        // A second call finds the provider installed already, which is as good.
-        let _ = rustls::crypto::ring::default_provider().install_default();
+        tls();
         let client = reqwest::Client::builder()
             .no_proxy()
             .redirect(reqwest::redirect::Policy::none())
@@ -53,12 +56,7 @@ impl Http {
     pub async fn send(&self, request: reqwest::RequestBuilder) -> Result<Answer, SendError> {
         let mut response = request.send().await.map_err(|error| fault(&error))?;
         let status = response.status().as_u16();
-        let retry_after = response
-            .headers()
-            .get("retry-after")
-            .and_then(|value| value.to_str().ok())
-            .and_then(|value| value.trim().parse().ok())
-            .map(|seconds: i64| Span::seconds(seconds.clamp(0, 3600)));
+        let retry_after = retry_after(response.headers());
         let mut body = BytesMut::new();
         while let Some(chunk) = response.chunk().await.map_err(|error| fault(&error))? {
             let room = MAX_ANSWER_BYTES - body.len();
@@ -90,6 +88,19 @@ pub struct Answer {
     pub retry_after: Option<Span>,
     /// The body, cut off at `MAX_ANSWER_BYTES`.
     pub body: Bytes,
+}
+
+/// Installs the TLS provider.
+fn tls() {
+    // A second call finds the provider installed already, which is as good.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+}
+
+/// How long an answer asks us to wait; at most an hour.
+fn retry_after(headers: &HeaderMap) -> Option<Span> {
+    let value = headers.get("retry-after")?.to_str().ok()?;
+    let seconds: i64 = value.trim().parse().ok()?;
+    Some(Span::seconds(seconds.clamp(0, 3600)))
 }
 
 /// The error without its address, which may hold an account's id or a customer's number.

@@ -1,6 +1,8 @@
 //! The providers' protocols: one folder per provider, the same files in each.
 //! Knows no database and no script: an adapter turns bytes into plain data, and plain data into requests.
 
+mod address;
+mod call;
 pub mod http;
 pub mod meta;
 mod nesting;
@@ -10,6 +12,8 @@ pub mod twilio;
 use std::sync::Arc;
 
 use rejoinder_engine::adapter::Adapter;
+
+pub use self::call::{Calls, Reach};
 
 /// Where the providers are, and how they are spoken to.
 #[derive(Clone, Debug, Default)]

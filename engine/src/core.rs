@@ -7,6 +7,7 @@ use tokio::sync::Semaphore;
 use uuid::Uuid;
 
 use crate::adapter::Adapter;
+use crate::caller::Caller;
 use crate::clock::Clock;
 use crate::crypto::Secret;
 use crate::domain::delivery::Delivery;
@@ -32,6 +33,8 @@ pub(crate) struct Core {
     pub(crate) store: Store,
     pub(crate) setup: Setup,
     pub(crate) adapters: BTreeMap<&'static str, Arc<dyn Adapter>>,
+    /// Calls endpoints, if the host lets rules do so.
+    pub(crate) caller: Option<Arc<dyn Caller>>,
     pub(crate) clock: Arc<dyn Clock>,
     /// The server's own secrets by adapter: Meta's app secret, for channels without an app of their own.
     pub(crate) server_secrets: BTreeMap<String, Vec<Secret>>,

@@ -6,6 +6,7 @@
 
 mod accept;
 pub mod adapter;
+pub mod caller;
 pub mod clock;
 mod core;
 pub mod crypto;
@@ -26,5 +27,8 @@ mod work;
 
 pub use accept::{Accepted, Counts, Error as AcceptError};
 pub use engine::{Builder, Engine, Error};
-pub use provision::{ChannelChange, LocationChange, NewChannel, NewLocation, PersonSend, Problem};
+pub use provision::{
+    ChannelChange, EndpointChange, LocationChange, NewChannel, NewEndpoint, NewLocation,
+    PersonSend, Problem,
+};
 pub use store::Connection as DatabaseConnection;

@@ -1,6 +1,8 @@
 //! What is set up: locations with their compiled rules, channels with their opened credentials.
 //! Read from the store, kept until someone changes it, in this process or another.
 
+mod headers;
+
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, RwLock};
 
@@ -14,6 +16,8 @@ use crate::domain::ids::{ChannelId, LocationId};
 use crate::domain::location::Location;
 use crate::script::{Script, ScriptHost};
 use crate::store::{self, Store, StoredChannel};
+
+pub(crate) use self::headers::{open_headers, seal_headers};
 
 /// Compiled scripts that are kept although no rule may use them any more: about 20 MB.
 const MAX_SCRIPTS: usize = 2_000;

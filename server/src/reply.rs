@@ -198,6 +198,16 @@ pub fn accepted(value: &impl Serialize) -> Response {
     json(StatusCode::ACCEPTED, value)
 }
 
+/// It is there no more.
+pub fn gone() -> Response {
+    let mut response = Response::default();
+    *response.status_mut() = StatusCode::NO_CONTENT;
+    response
+        .headers_mut()
+        .insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
+
 /// A webhook was stored: what its provider wants to read.
 pub fn webhook(reply: ProviderReply) -> Response {
     match reply.content_type {

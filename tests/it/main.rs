@@ -4,6 +4,8 @@ mod commands;
 mod database;
 mod delivering;
 mod embedding;
+mod endpoints;
+mod house;
 mod main_job;
 mod payloads;
 mod scripts;

@@ -3,121 +3,13 @@
 
 use std::time::Duration;
 
-use rejoinder_adapters::meta::MetaConfig;
 use rejoinder_adapters::simulator::meta::{Registration, sign};
-use rejoinder_adapters::simulator::{Simulator, Statuses};
-use rejoinder_engine::Engine;
-use rejoinder_engine::crypto::{Secret, Vault};
-use rejoinder_engine::store::Store;
-use rejoinder_migrations::{Migrator, MigratorTrait};
-use rejoinder_server::{ServeOptions, Server};
 use reqwest::{Method, StatusCode};
-use serde_json::{Value, json};
+use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::database::Database;
-
-const APP_SECRET: &str = "the-app-secret";
-
-/// A server, a provider, and an administrator with a token.
-struct House {
-    engine: Engine,
-    server: Server,
-    simulator: Simulator,
-    client: reqwest::Client,
-    token: String,
-    _database: Database,
-}
-
-impl House {
-    async fn on(database: Database) -> Self {
-        let simulator = Simulator::start().await.expect("a free port");
-        simulator.configure(|settings| settings.statuses = Statuses::Delivered);
-        let store = Store::open(&database.url).await.expect("it opens");
-        Migrator::up(store.connection(), None)
-            .await
-            .expect("the tables are made");
-        let meta = MetaConfig {
-            base_url: simulator.base_url(),
-            ..MetaConfig::default()
-        };
-        let config = rejoinder_adapters::Config {
-            meta,
-            ..rejoinder_adapters::Config::default()
-        };
-        let mut builder = Engine::on(store)
-            .vault(Vault::from_ring(&Vault::generate_ring("test")).expect("a ring"))
-            .server_secret("meta", Secret::new(APP_SECRET))
-            .handshake_token("meta", Secret::new("vt-7f3a"));
-        for adapter in rejoinder_adapters::all(&config) {
-            builder = builder.shared_adapter(adapter);
-        }
-        let engine = builder.build().await.expect("an engine");
-        engine.start().await.expect("it starts");
-        let listen = ServeOptions {
-            listen: ([127, 0, 0, 1], 0).into(),
-            ..ServeOptions::default()
-        };
-        let server = Server::bind(engine.clone(), listen)
-            .await
-            .expect("a free port");
-        let token = engine
-            .first_token()
-            .await
-            .expect("a token")
-            .expect("the first one")
-            .expose()
-            .to_owned();
-        #[expect(clippy::disallowed_methods, reason = "the administrator's own client")]
-        let client = reqwest::Client::builder()
-            .no_proxy()
-            .build()
-            .expect("a client");
-        Self {
-            engine,
-            server,
-            simulator,
-            client,
-            token,
-            _database: database,
-        }
-    }
-
-    fn url(&self, path: &str) -> String {
-        format!("http://{}{path}", self.server.addr())
-    }
-
-    /// An API call; gives status and answer.
-    async fn api(&self, method: Method, path: &str, body: Option<Value>) -> (StatusCode, Value) {
-        let mut request = self
-            .client
-            .request(method, self.url(&format!("/api/v1{path}")))
-            .bearer_auth(&self.token);
-        if let Some(body) = body {
-            request = request.json(&body);
-        }
-        let response = request.send().await.expect("an answer");
-        (
-            response.status(),
-            response.json().await.unwrap_or(Value::Null),
-        )
-    }
-
-    async fn created(&self, path: &str, body: Value) -> String {
-        let (status, answer) = self.api(Method::POST, path, Some(body)).await;
-        assert!(status.is_success(), "{path}: {status} {answer}");
-        answer["id"]
-            .as_str()
-            .unwrap_or_else(|| panic!("an id in {answer}"))
-            .to_owned()
-    }
-
-    async fn close(self) {
-        self.server.stop().await;
-        self.engine.stop().await;
-        self.simulator.shutdown().await;
-    }
-}
+use crate::house::{APP_SECRET, House};
 
 async fn the_main_job_by_http(database: Database) {
     let house = House::on(database).await;

@@ -10,6 +10,7 @@ use rejoinder_adapters::meta::MetaConfig;
 use rejoinder_adapters::simulator::meta::{self as meta_face, Arrival, Registration, StatusUpdate};
 use rejoinder_adapters::simulator::{Face, ReceivedMessage, Simulator, WindowRule};
 use rejoinder_adapters::twilio::TwilioConfig;
+use rejoinder_adapters::{Calls, Reach};
 use rejoinder_engine::adapter::{Method, Webhook};
 use rejoinder_engine::clock::{Clock, ManualClock};
 use rejoinder_engine::crypto::{Secret, Vault};
@@ -359,7 +360,8 @@ async fn engine(
         .vault(Vault::from_ring(vault).expect("a ring"))
         .clock(clock.clone())
         .server_secret("meta", Secret::new(APP_SECRET))
-        .public_url("https://rejoinder.example");
+        .public_url("https://rejoinder.example")
+        .caller(Calls::new(Reach::Everywhere));
     for adapter in rejoinder_adapters::all(&config) {
         builder = builder.shared_adapter(adapter);
     }

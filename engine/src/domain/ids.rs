@@ -108,6 +108,8 @@ ids! {
     DeliveryId = "dlv";
     /// A pending handler call for one conversation.
     TimerId = "tmr";
+    /// One call of an endpoint that a rule asked for.
+    RequestId = "req";
     /// A webhook item that belongs to no channel we know.
     UnroutedId = "unr";
     /// A bearer token of the API.

@@ -7,6 +7,7 @@ use tokio::sync::Semaphore;
 use uuid::Uuid;
 
 use crate::adapter::Adapter;
+use crate::caller::Caller;
 use crate::clock::{Clock, SystemClock};
 use crate::core::{Core, SEND_PERMITS};
 use crate::crypto::{Secret, Vault};
@@ -46,6 +47,7 @@ pub struct Builder {
     database: Database,
     vault: Option<Vault>,
     adapters: Vec<Arc<dyn Adapter>>,
+    caller: Option<Arc<dyn Caller>>,
     clock: Arc<dyn Clock>,
     scripts: ScriptHostBuilder,
     server_secrets: BTreeMap<String, Vec<Secret>>,
@@ -59,6 +61,7 @@ impl Builder {
             database,
             vault: None,
             adapters: Vec::new(),
+            caller: None,
             clock: Arc::new(SystemClock),
             scripts: ScriptHost::builder(),
             server_secrets: BTreeMap::new(),
@@ -85,6 +88,14 @@ impl Builder {
     #[must_use]
     pub fn shared_adapter(mut self, adapter: Arc<dyn Adapter>) -> Self {
         self.adapters.push(adapter);
+        self
+    }
+
+    /// Lets rules call the endpoints that a location's admin has allowed; without one they are
+    /// answered `unavailable`.
+    #[must_use]
+    pub fn caller(mut self, caller: impl Caller) -> Self {
+        self.caller = Some(Arc::new(caller));
         self
     }
 
@@ -165,6 +176,7 @@ impl Builder {
             setup: Setup::new(store.clone(), vault, self.scripts.build()),
             store,
             adapters,
+            caller: self.caller,
             clock: self.clock,
             server_secrets: self.server_secrets,
             handshake_tokens: self.handshake_tokens,

@@ -1,14 +1,16 @@
-//! Setting up: locations, channels, rules, tokens; a person's messages; and running again what was
+//! Setting up: locations, channels, endpoints, rules, tokens; a person's messages; and running again what was
 //! put aside. Changes are in force when these return; other processes follow within a second.
 
 mod again;
 mod channel;
+mod endpoint;
 mod location;
 mod person;
 mod rule;
 mod token;
 
 pub use self::channel::{ChannelChange, NewChannel};
+pub use self::endpoint::{EndpointChange, NewEndpoint};
 pub use self::location::{LocationChange, NewLocation};
 pub use self::person::PersonSend;
 

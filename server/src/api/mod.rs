@@ -8,6 +8,7 @@ pub(crate) mod channels;
 mod contacts;
 pub(crate) mod conversations;
 pub(crate) mod deliveries;
+pub(crate) mod endpoints;
 pub(crate) mod events;
 pub(crate) mod locations;
 pub(crate) mod messages;
@@ -88,6 +89,7 @@ async fn route(path: &str, request: Request) -> Result<Response, Error> {
             match rest {
                 [] => locations::one(&scoped).await,
                 ["channels", rest @ ..] => channels::route(rest, &scoped).await,
+                ["endpoints", rest @ ..] => endpoints::route(rest, &scoped).await,
                 ["rules", rest @ ..] => rules::route(rest, &scoped).await,
                 ["conversations", rest @ ..] => conversations::route(rest, &scoped).await,
                 ["contacts"] => contacts::all(&scoped).await,

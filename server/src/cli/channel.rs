@@ -1,16 +1,13 @@
 //! `rejoinder channel`: the WhatsApp numbers of a location.
 
-use std::io::Read;
-
 use clap::{Args, Subcommand};
 use rejoinder_engine::adapter::Credentials;
-use rejoinder_engine::crypto::Secret;
 use rejoinder_engine::domain::channel::{Channel, ChannelSettings};
 use rejoinder_engine::{ChannelChange, Engine, NewChannel};
 
-use super::{Failure, open};
+use super::{Failure, open, secret};
 use crate::api::channels::{ChannelJson, ChannelsJson, phone, settings};
-use crate::out::{self, Format};
+use crate::out::Format;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
@@ -148,36 +145,5 @@ impl Set {
 
 /// Reads credentials from where people say they are.
 fn credentials(sources: &[String]) -> Result<Credentials, Failure> {
-    sources
-        .iter()
-        .map(|source| {
-            let (name, from) = source.split_once('=').ok_or_else(|| {
-                Failure::new("a credential is written name=@file, name=- or name=env:VAR")
-            })?;
-            Ok((name.trim().to_owned(), credential(name, from)?))
-        })
-        .collect()
-}
-
-fn credential(name: &str, from: &str) -> Result<Secret, Failure> {
-    let text = if let Some(path) = from.strip_prefix('@') {
-        Secret::new(open::read_file(path)?)
-    } else if from == "-" {
-        let mut text = String::new();
-        std::io::stdin().read_to_string(&mut text)?;
-        Secret::new(text)
-    } else if let Some(variable) = from.strip_prefix("env:") {
-        Secret::new(crate::config::variable(variable).ok_or_else(|| {
-            Failure::new(format!(
-                "the variable {variable} is not set; set it, or give '{name}' otherwise"
-            ))
-        })?)
-    } else {
-        out::note(&format!(
-            "warning: everybody on this machine can read '{name}' in the list of processes; \
-             prefer {name}=@file, {name}=- or {name}=env:VAR"
-        ));
-        Secret::new(from)
-    };
-    Ok(Secret::new(text.expose().trim()))
+    Ok(secret::read("credential", sources)?.into_iter().collect())
 }

@@ -2,11 +2,13 @@
 //! A command works on the database itself; a server at work on it follows within a second.
 
 mod channel;
+mod endpoint;
 mod failure;
 mod keys;
 mod location;
 mod open;
 mod rule;
+mod secret;
 mod serve;
 mod token;
 mod traffic;
@@ -77,6 +79,9 @@ enum Command {
     /// Channels: the WhatsApp numbers of a location
     #[command(subcommand)]
     Channel(channel::Command),
+    /// Endpoints: the programs that rules may call
+    #[command(subcommand)]
+    Endpoint(endpoint::Command),
     /// Rules: the scripts of a location
     #[command(subcommand)]
     Rule(rule::Command),
@@ -156,6 +161,7 @@ async fn on_database(command: Command, config: &Config, format: Format) -> Resul
     match command {
         Command::Location(command) => command.run(&engine, format).await,
         Command::Channel(command) => command.run(&engine, format).await,
+        Command::Endpoint(command) => command.run(&engine, format).await,
         Command::Rule(command) => command.run(&engine, format).await,
         Command::Conversation(command) => command.run(&engine, format).await,
         Command::Events(command) => command.run(&engine, format).await,

@@ -65,7 +65,8 @@ pub(super) async fn engine(config: &Config) -> Result<Engine, Failure> {
 pub(super) async fn build(config: &Config, store: Store) -> Result<Engine, Failure> {
     let mut builder = Engine::on(store)
         .vault(config.vault()?)
-        .public_url(&config.serve.public_url);
+        .public_url(&config.serve.public_url)
+        .caller(rejoinder_adapters::Calls::new(config.requests));
     for adapter in rejoinder_adapters::all(&config.adapters) {
         builder = builder.shared_adapter(adapter);
     }

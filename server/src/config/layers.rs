@@ -124,6 +124,11 @@ impl Layers {
                     .parse()
                     .map_err(|_| ConfigError(format!("{source} must be a number")))?,
             ),
+            Value::Boolean(_) => Value::Boolean(
+                text.trim()
+                    .parse()
+                    .map_err(|_| ConfigError(format!("{source} must be true or false")))?,
+            ),
             _ => Value::String(text.to_owned()),
         };
         Ok(())
@@ -131,6 +136,12 @@ impl Layers {
 
     pub(super) fn text(&self, name: &str) -> &str {
         self.values[name].as_str().expect("a text, by its default")
+    }
+
+    pub(super) fn is_set(&self, name: &str) -> bool {
+        self.values[name]
+            .as_bool()
+            .expect("true or false, by its default")
     }
 
     pub(super) fn number(&self, name: &str) -> Result<u64, ConfigError> {
@@ -148,6 +159,7 @@ impl Layers {
 fn literal(value: &Value) -> String {
     match value {
         Value::Integer(number) => number.to_string(),
+        Value::Boolean(truth) => truth.to_string(),
         other => format!("{:?}", other.as_str().unwrap_or("…")),
     }
 }

@@ -10,6 +10,7 @@ use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::Path;
 use std::time::Duration;
 
+use rejoinder_adapters::Reach;
 use rejoinder_adapters::meta::MetaConfig;
 use rejoinder_adapters::twilio::TwilioConfig;
 use rejoinder_engine::crypto::{Secret, Vault};
@@ -67,6 +68,8 @@ pub struct Config {
     pub meta_verify_token: Secret,
     /// Where the providers are.
     pub adapters: rejoinder_adapters::Config,
+    /// How far rules' requests may go.
+    pub requests: Reach,
     /// What is logged.
     pub log: String,
     /// How it is logged.
@@ -164,6 +167,11 @@ impl Config {
                     content_url: base_url(layers, "twilio.content_url")?,
                     messaging_url: base_url(layers, "twilio.messaging_url")?,
                 },
+            },
+            requests: if layers.is_set("requests.allow_private") {
+                Reach::Everywhere
+            } else {
+                Reach::Internet
             },
             log: layers.text("log").to_owned(),
             log_format,

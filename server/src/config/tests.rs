@@ -93,6 +93,29 @@ fn a_value_of_the_wrong_type_is_refused_with_an_example() {
 }
 
 #[test]
+fn a_truth_is_true_or_false() {
+    assert_eq!(
+        from_file("").expect("good").requests,
+        rejoinder_adapters::Reach::Internet
+    );
+    let open = from_file("[requests]\nallow_private = true").expect("good");
+    assert_eq!(open.requests, rejoinder_adapters::Reach::Everywhere);
+    let environment = variables(&[("REJOINDER_REQUESTS_ALLOW_PRIVATE", "true")]);
+    let open = Config::from_parts(None, &environment, &[]).expect("good");
+    assert_eq!(open.requests, rejoinder_adapters::Reach::Everywhere);
+    let environment = variables(&[("REJOINDER_REQUESTS_ALLOW_PRIVATE", "yes")]);
+    let error = Config::from_parts(None, &environment, &[]).expect_err("refused");
+    assert_eq!(
+        error.to_string(),
+        "REJOINDER_REQUESTS_ALLOW_PRIVATE must be true or false"
+    );
+    assert_eq!(
+        refusal("[requests]\nallow_private = 1"),
+        "rejoinder.toml: 'requests.allow_private' must be a boolean, as in: allow_private = false"
+    );
+}
+
+#[test]
 fn a_mistyped_variable_is_pointed_out_and_a_strangers_is_not() {
     let environment = variables(&[
         ("REJOINDER_PUBLC_URL", "https://a.example"),

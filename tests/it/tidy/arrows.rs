@@ -197,7 +197,7 @@ fn defaults_that_surprise_are_off() {
 const STOREYS: &[&[&str]] = &[
     &["domain"],
     &["clock", "crypto"],
-    &["adapter", "script", "store"],
+    &["adapter", "caller", "script", "store"],
     &["decide", "halt", "lanes", "pace", "retry"],
     &["setup"],
     &["core"],

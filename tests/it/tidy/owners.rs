@@ -43,7 +43,7 @@ const OWNERS: &[Owner] = &[
     },
     Owner {
         package: "reqwest",
-        places: &["adapters/src/http.rs"],
+        places: &["adapters/src/http.rs", "adapters/src/http/"],
         instead: "use `crate::http`; re-export there what a signature needs",
     },
     Owner {
