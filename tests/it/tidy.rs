@@ -132,6 +132,44 @@ fn a_script_says_what_it_does_before_it_does_it() {
 }
 
 #[test]
+fn a_script_function_is_registered_with_its_documentation() {
+    // Conversions, what takes the place of a function of Rhai, and properties that a map has too.
+    const MECHANICS: [&str; 8] = [
+        "\"to_string\"",
+        "\"to_debug\"",
+        "\"debug\"",
+        "\"duration\"",
+        "\"len\"",
+        "\"is_empty\"",
+        // Words that are refused; the operators of times.
+        "name",
+        "$sign",
+    ];
+    let is_operator = |argument: &str| !argument.contains(char::is_alphabetic);
+    let mut found = Vec::new();
+    for file in rust() {
+        let registers = file.path.starts_with("engine/src/script/api/")
+            && !file.path.ends_with("/registrar.rs");
+        if !registers {
+            continue;
+        }
+        for call in ["register_fn(", "register_get("] {
+            for (at, _) in file.text.match_indices(call) {
+                let rest = file.text[at + call.len()..].trim_start();
+                let argument = rest.split(',').next().unwrap_or_default();
+                if !MECHANICS.contains(&argument) && !is_operator(argument) {
+                    found.push(format!("{}: {call}{argument}", file.path));
+                }
+            }
+        }
+    }
+    expect_none(
+        &found,
+        "Write an entry in `api! { … }`: signature, documentation and example go with the function.",
+    );
+}
+
+#[test]
 fn no_file_names_a_folder_of_somebodys_machine() {
     // In pieces, so that this file does not find itself.
     let folders = ["work", "root", "home"].map(|name| format!("/{name}/"));

@@ -2,8 +2,9 @@
 
 use rhai::{EvalAltResult, LexError, ParseError, ParseErrorType, Position};
 
+use super::catalog::catalog;
 use super::convert::name_of_type;
-use super::{Diagnostic, Failure, api, limits};
+use super::{Diagnostic, Failure, limits};
 
 /// An error of a run.
 pub(super) fn failure(error: &EvalAltResult) -> Failure {
@@ -125,7 +126,8 @@ fn unknown_function(signature: &str) -> String {
             .collect::<Vec<_>>()
             .join(", ")
     };
-    if let Some(usage) = api::usage(name) {
+    let receiver = types.first().copied();
+    if let Some(usage) = catalog().usage(name, receiver) {
         return if types.is_empty() {
             format!("{name}(…) needs something in its brackets; write {usage}")
         } else {
@@ -140,7 +142,8 @@ fn unknown_function(signature: &str) -> String {
             "there is no value here on which {name} could be called; set it first, for example chat.state.list = chat.state.list ?? []"
         );
     }
-    match nearest(name, api::names()) {
+    let names = catalog().callable().map(|entry| entry.name);
+    match nearest(name, names) {
         Some(near) if near == name => format!("{name} does not go with {}", given()),
         Some(near) => format!("there is no function {name}; did you mean {near}?"),
         None if types.is_empty() => format!("there is no function {name}()"),
@@ -174,7 +177,7 @@ pub(super) fn unknown_variable(name: &str, known: &[String]) -> String {
             "there is no {name} here: a function sees only its own parameters and the constants; pass it on, as in fn f({name}) {{ … }}"
         );
     }
-    if api::usage(name).is_some() {
+    if catalog().usage(name, None).is_some() {
         return format!("{name} is a function; write {name}(…)");
     }
     match nearest(name, known.iter().map(String::as_str)) {

@@ -2,6 +2,7 @@
 //! Knows no database, no clock and no network: what a script wants comes back as effects.
 
 mod api;
+pub mod catalog;
 mod compile;
 mod convert;
 mod explain;

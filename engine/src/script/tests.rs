@@ -1,6 +1,7 @@
 //! Scripts as tenants write them, and as attackers do. Each `cases/*.rhai` names its events in
 //! comments `//> …` and has what comes of them beside it; `UPDATE=1` rewrites that.
 
+mod examples;
 mod world;
 
 use std::fmt::Write as _;

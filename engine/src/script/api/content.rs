@@ -1,68 +1,123 @@
 //! What can be said: texts, files, buttons, lists, places, business cards and forms.
 
-use rhai::{Array, Dynamic, Engine, Map};
+use rhai::{Array, Dynamic, Map};
 
-use super::{Fallible, Usage, fail, text};
+use super::{Api, Fallible, api, fail, text};
 use crate::domain::content::{
     Button, ContactCard, Content, MediaKind, MediaLink, Place, Row, Section, TemplateContent,
 };
 use crate::script::convert;
 
-pub(super) const USAGE: Usage = &[
-    ("image", "image(\"https://…\", \"caption\")"),
-    ("video", "video(\"https://…\", \"caption\")"),
-    ("audio", "audio(\"https://…\")"),
-    ("document", "document(\"https://…\", \"Offer.pdf\")"),
-    ("sticker", "sticker(\"https://…\")"),
-    ("buttons", "buttons(\"Shall we?\", [\"Yes\", \"No\"])"),
-    (
-        "list",
-        "list(\"Which day?\", \"Choose\", [\"Monday\", \"Tuesday\"])",
-    ),
-    ("location", "location(52.52, 13.405, \"Office\")"),
-    ("contact_card", "contact_card(\"Ada\", \"+49 30 901820\")"),
-    (
-        "form",
-        "form(\"Tell us more\", \"Open\", \"flow id\", #{ })",
-    ),
-];
+pub(super) fn register(api: &mut Api<'_>) {
+    api.chapter(
+        "Content",
+        "What `chat.reply` sends besides text. A file is fetched by WhatsApp from a public `https://` address when the message is sent. \
+         Twilio sends texts up to 1,600 letters (Meta 4,096), and no business cards, reactions, or forms outside of templates; what a provider does not take fails when it is sent, and `on_status` tells.",
+    );
+    api.value::<Content>("content", "content to send");
+    register_files(api);
+    api! { api;
+        /// Text with buttons to tap; what was tapped comes back as `message.choice`.
+        ///
+        /// 3 buttons at most, titles of 20 letters. A button given as text has that text as its id; give
+        /// `#{ id, title }` to name it yourself: the id stays the same when you change the wording.
+        ///
+        /// ```rhai
+        /// chat.reply(buttons("Shall I arrange a viewing?", ["Yes", "No"]));
+        /// chat.reply(buttons("Which one?", [#{ id: "flat_7", title: "The flat" }, #{ id: "house_2", title: "The house" }]));
+        /// ```
+        fn "buttons(text: text, buttons: array) -> content" => buttons;
 
-pub(super) fn register(engine: &mut Engine) {
-    engine.register_type_with_name::<Content>("content");
-    for (name, media) in [
-        ("image", MediaKind::Image),
-        ("video", MediaKind::Video),
-        ("audio", MediaKind::Audio),
-        ("document", MediaKind::Document),
-        ("sticker", MediaKind::Sticker),
-    ] {
-        engine.register_fn(name, move |url: Dynamic| file(media, &url, None));
-        if !matches!(media, MediaKind::Audio | MediaKind::Sticker) {
-            engine.register_fn(name, move |url: Dynamic, second: Dynamic| {
-                file(media, &url, Some(&second))
-            });
-        }
+        /// Text with a menu of rows behind a button; what was picked comes back as `message.choice`.
+        ///
+        /// 10 rows at most, titles of 24 letters. Rows are texts or `#{ id, title, description }`; they
+        /// may stand in sections, `#{ title, rows }`.
+        ///
+        /// ```rhai
+        /// chat.reply(list("Which day suits you?", "Choose", ["Monday", #{ id: "tue", title: "Tuesday", description: "all day" }]));
+        /// chat.reply(list("Which day?", "Choose", [#{ title: "This week", rows: ["Friday"] }, #{ title: "Next", rows: ["Monday"] }]));
+        /// ```
+        fn "list(text: text, button: text, rows: array) -> content" => list;
+
+        /// A place on the map: degrees north and east, and what it is called.
+        ///
+        /// ```rhai
+        /// chat.reply(location(52.52, 13.405, "Our office"));
+        /// ```
+        fn "location(latitude: number, longitude: number, name?: text) -> content" =>
+            |lat: Dynamic, lon: Dynamic| place(&lat, &lon, None),
+            |lat: Dynamic, lon: Dynamic, name: Dynamic| place(&lat, &lon, Some(&name));
+
+        /// A business card with a name and a phone number.
+        ///
+        /// ```rhai
+        /// chat.reply(contact_card("Ada Lovelace", "+49 30 901820"));
+        /// ```
+        fn "contact_card(name: text, phone: text) -> content" => contact_card;
+
+        /// A business card from a map: `name`, and `phone` or `phones`, `email` or `emails`, `company`.
+        ///
+        /// ```rhai
+        /// chat.reply(contact_card(#{ name: "Ada", phone: "+49 30 901820", company: "Analytical" }));
+        /// ```
+        fn "contact_card(parts: map) -> content" => contact_card_of_map;
+
+        /// A form (a WhatsApp Flow) behind a button; the answers come back as `message.form`.
+        ///
+        /// The flow is named by its id; the map fills in its first screen.
+        ///
+        /// ```rhai
+        /// chat.reply(form("Tell us what you need", "Open", "912345678", #{ name: chat.contact.name }));
+        /// ```
+        fn "form(text: text, button: text, flow: text, data?: map) -> content" =>
+            |body: Dynamic, button: Dynamic, flow: Dynamic| form(&body, &button, &flow, Dynamic::UNIT),
+            |body: Dynamic, button: Dynamic, flow: Dynamic, data: Dynamic| form(&body, &button, &flow, data);
     }
-    engine
-        .register_fn("buttons", buttons)
-        .register_fn("list", list)
-        .register_fn("location", |lat: Dynamic, lon: Dynamic| {
-            place(&lat, &lon, None)
-        })
-        .register_fn("location", |lat: Dynamic, lon: Dynamic, name: Dynamic| {
-            place(&lat, &lon, Some(&name))
-        })
-        .register_fn("contact_card", contact_card)
-        .register_fn("contact_card", contact_card_of_map)
-        .register_fn("form", |body: Dynamic, button: Dynamic, flow: Dynamic| {
-            form(&body, &button, &flow, Dynamic::UNIT)
-        })
-        .register_fn(
-            "form",
-            |body: Dynamic, button: Dynamic, flow: Dynamic, data: Dynamic| {
-                form(&body, &button, &flow, data)
-            },
-        );
+}
+
+fn register_files(api: &mut Api<'_>) {
+    api! { api;
+        /// A picture, with a caption if you like.
+        ///
+        /// ```rhai
+        /// chat.reply(image("https://example.com/flat.jpg", "The living room"));
+        /// ```
+        fn "image(url: text, caption?: text) -> content" =>
+            |url: Dynamic| file(MediaKind::Image, &url, None),
+            |url: Dynamic, caption: Dynamic| file(MediaKind::Image, &url, Some(&caption));
+
+        /// A film, with a caption if you like.
+        ///
+        /// ```rhai
+        /// chat.reply(video("https://example.com/tour.mp4", "A tour of the flat"));
+        /// ```
+        fn "video(url: text, caption?: text) -> content" =>
+            |url: Dynamic| file(MediaKind::Video, &url, None),
+            |url: Dynamic, caption: Dynamic| file(MediaKind::Video, &url, Some(&caption));
+
+        /// A sound.
+        ///
+        /// ```rhai
+        /// chat.reply(audio("https://example.com/welcome.mp3"));
+        /// ```
+        fn "audio(url: text) -> content" => |url: Dynamic| file(MediaKind::Audio, &url, None);
+
+        /// A file to keep, with the name that the customer sees.
+        ///
+        /// ```rhai
+        /// chat.reply(document("https://example.com/offer-7.pdf", "Offer.pdf"));
+        /// ```
+        fn "document(url: text, name?: text) -> content" =>
+            |url: Dynamic| file(MediaKind::Document, &url, None),
+            |url: Dynamic, name: Dynamic| file(MediaKind::Document, &url, Some(&name));
+
+        /// A sticker.
+        ///
+        /// ```rhai
+        /// chat.reply(sticker("https://example.com/thanks.webp"));
+        /// ```
+        fn "sticker(url: text) -> content" => |url: Dynamic| file(MediaKind::Sticker, &url, None);
+    }
 }
 
 /// Content as given to `chat.reply`: a text, or what one of the constructors made.
@@ -86,12 +141,6 @@ pub(super) fn content(value: Dynamic) -> Fallible<Content> {
     }
 }
 
-/// A file that WhatsApp fetches from a public https address when the message is sent: `image(url)`
-/// and `video(url)` with an optional caption, `document(url, name)`, `audio(url)`, `sticker(url)`.
-///
-/// ```rhai
-/// chat.reply(image("https://example.com/flat.jpg", "The living room"));
-/// ```
 fn file(media: MediaKind, url: &Dynamic, second: Option<&Dynamic>) -> Fallible<Content> {
     let url = text(url, "the address of the file")?;
     if !url.starts_with("https://") {
@@ -119,13 +168,6 @@ fn file(media: MediaKind, url: &Dynamic, second: Option<&Dynamic>) -> Fallible<C
     }))
 }
 
-/// Text with buttons to tap; what was tapped comes back as `message.choice`.
-///
-/// A button given as text has that text as its id; give `#{ id, title }` to name it yourself.
-///
-/// ```rhai
-/// chat.reply(buttons("Shall I arrange a viewing?", ["Yes", "No"]));
-/// ```
 fn buttons(body: Dynamic, buttons: Dynamic) -> Fallible<Content> {
     let text_above = text(&body, "the text above the buttons")?;
     let Ok(items) = buttons.as_array_ref() else {
@@ -156,13 +198,6 @@ fn buttons(body: Dynamic, buttons: Dynamic) -> Fallible<Content> {
     })
 }
 
-/// Text with a menu of rows behind a button; what was picked comes back as `message.choice`.
-///
-/// Rows are texts or `#{ id, title, description }`; sections are `#{ title, rows }`.
-///
-/// ```rhai
-/// chat.reply(list("Which day suits you?", "Choose", ["Monday", "Tuesday"]));
-/// ```
 fn list(body: Dynamic, button: Dynamic, sections: Dynamic) -> Fallible<Content> {
     let text_above = text(&body, "the text above the list")?;
     let button = text(&button, "the caption of the list's button")?;
@@ -258,11 +293,6 @@ fn different_ids<'a>(rows: impl Iterator<Item = &'a Row>, what: &str) -> Fallibl
     Ok(())
 }
 
-/// A place on the map: degrees north and east, and what it is called.
-///
-/// ```rhai
-/// chat.reply(location(52.52, 13.405, "Our office"));
-/// ```
 fn place(latitude: &Dynamic, longitude: &Dynamic, name: Option<&Dynamic>) -> Fallible<Content> {
     let name = name
         .map(|name| text(name, "the name of the place"))
@@ -291,11 +321,6 @@ fn degrees(value: &Dynamic, most: f64, what: &str) -> Fallible<f64> {
     }
 }
 
-/// A business card with a name and a phone number.
-///
-/// ```rhai
-/// chat.reply(contact_card("Ada Lovelace", "+49 30 901820"));
-/// ```
 fn contact_card(name: Dynamic, phone: Dynamic) -> Fallible<Content> {
     Ok(cards(ContactCard {
         name: text(&name, "the name on the card")?,
@@ -304,11 +329,6 @@ fn contact_card(name: Dynamic, phone: Dynamic) -> Fallible<Content> {
     }))
 }
 
-/// A business card from a map: `name`, and `phone` or `phones`, `email` or `emails`, `company`.
-///
-/// ```rhai
-/// chat.reply(contact_card(#{ name: "Ada", phone: "+49 30 901820", company: "Analytical" }));
-/// ```
 fn contact_card_of_map(map: Map) -> Fallible<Content> {
     known_keys(
         &map,
@@ -351,11 +371,6 @@ fn one_or_more(map: &Map, one: &str, more: &str) -> Fallible<Vec<String>> {
     Ok(texts)
 }
 
-/// A form (a WhatsApp Flow) behind a button; the answers come back as `message.form`.
-///
-/// ```rhai
-/// chat.reply(form("Tell us what you need", "Open", "912345678", #{ name: chat.contact.name }));
-/// ```
 fn form(body: &Dynamic, button: &Dynamic, flow: &Dynamic, data: Dynamic) -> Fallible<Content> {
     Ok(Content::Form {
         text: text(body, "the text above the form's button")?,

@@ -2,11 +2,11 @@
 
 use std::sync::{Arc, OnceLock};
 
-use rhai::{Array, Dynamic, Engine, Map, NativeCallContext};
+use rhai::{Array, Dynamic, Map};
 
 use super::text::Words;
 use super::time::Time;
-use super::{Fallible, Usage, fail, no_property, no_setter};
+use super::{Api, Fallible, api, fail};
 use crate::domain::content::{ContactCard, Place};
 use crate::domain::effect::Effect;
 use crate::domain::message::{Body, Media, Message, Order, Referral};
@@ -26,32 +26,6 @@ struct Inner {
     words: OnceLock<Words>,
 }
 
-pub(super) const USAGE: Usage = &[
-    (
-        "mentions",
-        "message.mentions(\"price\"), or message.mentions([\"price\", \"cost\"])",
-    ),
-    ("matches", "message.matches(\"(?i)ref-\\\\d+\")"),
-    ("capture", "message.capture(\"ref-(\\\\d+)\")"),
-    ("react", "message.react(\"👍\")"),
-];
-
-const PROPERTIES: [&str; 13] = [
-    "id",
-    "kind",
-    "text",
-    "choice",
-    "media",
-    "location",
-    "contacts",
-    "form",
-    "order",
-    "reply_to",
-    "forwarded",
-    "referral",
-    "at",
-];
-
 impl MessageView {
     pub(in crate::script) fn new(run: &Arc<Run>, message: &Message, at: Timestamp) -> Self {
         Self(Arc::new(Inner {
@@ -67,56 +41,153 @@ impl MessageView {
     }
 }
 
-pub(super) fn register(engine: &mut Engine) {
-    engine
-        .register_type_with_name::<MessageView>("message")
-        .register_fn("mentions", mentions)
-        .register_fn("matches", matches)
-        .register_fn("capture", capture)
-        .register_fn("react", react)
-        .register_get("id", |message: &mut MessageView| {
-            message.0.message.provider_id.clone()
-        })
-        .register_get("kind", |message: &mut MessageView| message.body().kind())
-        .register_get("text", |message: &mut MessageView| {
-            message.body().text().to_owned()
-        })
-        .register_get("choice", choice)
-        .register_get("media", media)
-        .register_get("location", location)
-        .register_get("contacts", contacts)
-        .register_get("form", form)
-        .register_get("order", order)
-        .register_get("reply_to", reply_to)
-        .register_get("forwarded", |message: &mut MessageView| {
-            message.0.message.forwarded
-        })
-        .register_get("referral", referral)
-        .register_get("at", |message: &mut MessageView| Time {
-            at: message.0.at,
-            zone: message.0.run.zone,
-        })
-        .register_indexer_get(|_: &mut MessageView, name: &str| {
-            no_property::<Dynamic>("message", name, &PROPERTIES)
-        })
-        .register_indexer_set(
-            |context: NativeCallContext<'_>, own: &mut MessageView, name: &str, value: Dynamic| {
-                no_setter(
-                    &context,
-                    "message",
-                    Dynamic::from(own.clone()),
-                    name,
-                    &value,
-                )
-            },
-        );
+pub(super) fn register(api: &mut Api<'_>) {
+    api.chapter(
+        "The message",
+        "What the customer sent, in `on_message`; what a person of the business sent, in `on_echo`. `()` means \"nothing there\"; `message.choice ?? \"\"` gives something else instead.",
+    );
+    api.noun::<MessageView>("message", "message");
+    api! { api;
+        /// The text, the caption, or the title of what was tapped; else `""`.
+        ///
+        /// ```rhai
+        /// if message.text.len() > 500 { chat.reply("Could you say that in a sentence?"); }
+        /// ```
+        get "message.text: text" => |message: &mut MessageView| message.body().text().to_owned();
+
+        /// Whether the text has a word or phrase, or one of several: whole words, case and accents ignored.
+        ///
+        /// ```rhai
+        /// if message.mentions(["price", "how much"]) { chat.reply("Prices start at €120,000."); }
+        /// ```
+        fn "message.mentions(words: text|array) -> bool" => mentions;
+
+        /// Whether a regular expression matches somewhere in the text.
+        ///
+        /// In `"…"` write `\\d`, in `` `…` `` write `\d`. A pattern may have 1,000 bytes.
+        ///
+        /// ```rhai
+        /// if message.matches("(?i)ref-\\d+") { log("has a reference"); }
+        /// ```
+        fn "message.matches(pattern: pattern) -> bool" => matches;
+
+        /// What a regular expression finds: an array of the whole match and its groups, or `()`.
+        ///
+        /// A group that takes no part is `""`.
+        ///
+        /// ```rhai
+        /// let found = message.capture("ref-(\\d+)");
+        /// if found != () { chat.state.reference = found[1]; }
+        /// ```
+        fn "message.capture(pattern: pattern) -> array?" => capture;
+
+        /// Reacts to the message with an emoji; `""` takes the reaction back. Sent after the run.
+        ///
+        /// ```rhai
+        /// message.react("👍");
+        /// ```
+        fn "message.react(emoji: text)" => react;
+    }
+    register_parts(api);
 }
 
-/// Whether the text has a word or phrase, or one of several; whole words, case and accents ignored.
-///
-/// ```rhai
-/// if message.mentions(["price", "how much"]) { … }
-/// ```
+fn register_parts(api: &mut Api<'_>) {
+    api! { api;
+        /// What it is: `"text"`, `"image"`, `"video"`, `"audio"`, `"voice"`, `"document"`, `"sticker"`,
+        /// `"location"`, `"contacts"`, `"button"`, `"list"`, `"form"`, `"order"` or `"unsupported"`.
+        ///
+        /// ```rhai
+        /// if message.kind == "voice" { chat.reply("We cannot listen here; please write."); }
+        /// ```
+        get "message.kind: text" => |message: &mut MessageView| message.body().kind();
+
+        /// The id of the tapped button or the picked row, else `()`.
+        ///
+        /// It is the id that the rule gave, so it stays the same when the wording changes; without one,
+        /// the title.
+        ///
+        /// ```rhai
+        /// if message.choice == "yes" { chat.reply("Wonderful."); }
+        /// ```
+        get "message.choice: text?" => choice;
+
+        /// The file: a map of `kind`, `mime`, `name` and `id`; `()` for other messages.
+        ///
+        /// ```rhai
+        /// if message.media?.mime == "application/pdf" { chat.reply("Thank you for the document."); }
+        /// ```
+        get "message.media: map?" => media;
+
+        /// The place: a map of `latitude`, `longitude`, `name` and `address`; `()` for other messages.
+        ///
+        /// ```rhai
+        /// if message.location != () { chat.state.place = message.location; }
+        /// ```
+        get "message.location: map?" => location;
+
+        /// The business cards: an array of maps of `name`, `phones`, `emails` and `company`; `[]` for other messages.
+        ///
+        /// ```rhai
+        /// for card in message.contacts { log(card.name, card.phones); }
+        /// ```
+        get "message.contacts: array" => contacts;
+
+        /// The answers of a form as a map, or `()`.
+        ///
+        /// ```rhai
+        /// if message.form != () { chat.state.wishes = message.form; }
+        /// ```
+        get "message.form: map?" => form;
+
+        /// The shopping basket, or `()`: a map of `catalog_id`, `text` and `items`, each of `product_id`,
+        /// `quantity`, `price` and `currency`.
+        ///
+        /// ```rhai
+        /// for item in message.order?.items ?? [] { log(item.product_id, item.quantity); }
+        /// ```
+        get "message.order: map?" => order;
+
+        /// The id of the message that this one quotes, or `()`.
+        ///
+        /// ```rhai
+        /// if message.reply_to != () { log("an answer to", message.reply_to); }
+        /// ```
+        get "message.reply_to: text?" => reply_to;
+
+        /// Whether the customer forwarded it.
+        ///
+        /// ```rhai
+        /// if message.forwarded { return; }
+        /// ```
+        get "message.forwarded: bool" => |message: &mut MessageView| message.0.message.forwarded;
+
+        /// The advertisement that the customer came from, or `()`: a map of `url`, `id`, `type`,
+        /// `headline`, `body` and `click_id`.
+        ///
+        /// ```rhai
+        /// if message.referral != () { chat.contact.attributes.campaign = message.referral.headline; }
+        /// ```
+        get "message.referral: map?" => referral;
+
+        /// The provider's id of the message.
+        ///
+        /// ```rhai
+        /// log(message.id);
+        /// ```
+        get "message.id: text" => |message: &mut MessageView| message.0.message.provider_id.clone();
+
+        /// When it was sent, by the provider's clock.
+        ///
+        /// ```rhai
+        /// if now() - message.at > "1h" { chat.reply("Sorry for the wait."); }
+        /// ```
+        get "message.at: time" => |message: &mut MessageView| Time {
+            at: message.0.at,
+            zone: message.0.run.zone,
+        };
+    }
+}
+
 fn mentions(message: &mut MessageView, what: Dynamic) -> Fallible<bool> {
     let words = message
         .0
@@ -146,24 +217,11 @@ fn mentions(message: &mut MessageView, what: Dynamic) -> Fallible<bool> {
     Ok(false)
 }
 
-/// Whether a regular expression matches somewhere in the text; it takes time by the length only.
-///
-/// ```rhai
-/// if message.matches("(?i)ref-\\d+") { … }
-/// ```
 fn matches(message: &mut MessageView, pattern: &str) -> Fallible<bool> {
     let regex = message.0.run.regexes.get(pattern)?;
     Ok(regex.is_match(message.body().text()))
 }
 
-/// What a regular expression finds: an array of the whole match and its groups, or `()`.
-///
-/// A group that takes no part is `""`.
-///
-/// ```rhai
-/// let found = message.capture("ref-(\\d+)");
-/// if found != () { chat.state.reference = found[1]; }
-/// ```
 fn capture(message: &mut MessageView, pattern: &str) -> Fallible<Dynamic> {
     let regex = message.0.run.regexes.get(pattern)?;
     let found = regex.captures(message.body().text());
@@ -175,11 +233,6 @@ fn capture(message: &mut MessageView, pattern: &str) -> Fallible<Dynamic> {
     }))
 }
 
-/// Reacts to the message with an emoji; `""` takes the reaction back. Sent after the run.
-///
-/// ```rhai
-/// message.react("👍");
-/// ```
 fn react(message: &mut MessageView, emoji: &str) -> Fallible<()> {
     if emoji.chars().count() > 16 {
         return fail("a reaction is one emoji; write message.react(\"👍\")");
@@ -190,7 +243,6 @@ fn react(message: &mut MessageView, emoji: &str) -> Fallible<()> {
     })
 }
 
-/// The stable id of the tapped button or the picked row, or `()`.
 fn choice(message: &mut MessageView) -> Dynamic {
     match message.body() {
         Body::Button(choice) | Body::List(choice) => choice.id.as_str().into(),
@@ -198,7 +250,6 @@ fn choice(message: &mut MessageView) -> Dynamic {
     }
 }
 
-/// The file: a map of `kind`, `mime`, `name` and `id`; `()` for other messages.
 fn media(message: &mut MessageView) -> Dynamic {
     match message.body() {
         Body::Media(Media {
@@ -217,7 +268,6 @@ fn media(message: &mut MessageView) -> Dynamic {
     }
 }
 
-/// The place: a map of `latitude`, `longitude`, `name` and `address`; `()` for other messages.
 fn location(message: &mut MessageView) -> Dynamic {
     match message.body() {
         Body::Location(Place {
@@ -235,7 +285,6 @@ fn location(message: &mut MessageView) -> Dynamic {
     }
 }
 
-/// The business cards: an array of maps of `name`, `phones`, `emails` and `company`; `[]` for other messages.
 fn contacts(message: &mut MessageView) -> Array {
     let texts = |texts: &[String]| {
         Dynamic::from_array(texts.iter().map(|text| text.as_str().into()).collect())
@@ -257,7 +306,6 @@ fn contacts(message: &mut MessageView) -> Array {
     }
 }
 
-/// The answers of a form as a map, or `()`.
 fn form(message: &mut MessageView) -> Dynamic {
     match message.body() {
         Body::Form { answers } => {
@@ -267,8 +315,6 @@ fn form(message: &mut MessageView) -> Dynamic {
     }
 }
 
-/// The shopping basket: a map of `catalog_id`, `text` and `items`, each of `product_id`, `quantity`,
-/// `price` and `currency`; `()` for other messages.
 fn order(message: &mut MessageView) -> Dynamic {
     let Body::Order(Order {
         catalog_id,
@@ -293,14 +339,11 @@ fn order(message: &mut MessageView) -> Dynamic {
     ]))
 }
 
-/// The id of the message that this one quotes, or `()`.
 fn reply_to(message: &mut MessageView) -> Dynamic {
     let quoted = message.0.message.reply_to.as_ref();
     quoted.map_or(Dynamic::UNIT, |quoted| quoted.message_id.as_str().into())
 }
 
-/// The advertisement that the customer came from: a map of `url`, `id`, `type`, `headline`, `body`
-/// and `click_id`; or `()`.
 fn referral(message: &mut MessageView) -> Dynamic {
     let Some(Referral {
         source_url,

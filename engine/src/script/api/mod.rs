@@ -1,24 +1,30 @@
-//! What scripts can call. Each file registers the functions of one noun; the doc comment of a
-//! function says what it is for, shows an example, and tells when it takes effect.
+//! What scripts can call. Each file registers what belongs to one noun, with `api!`: a signature, what
+//! it is for, when it takes effect, an example. Knows nothing of events, storage or sending.
 //!
-//! To add a function: write it in the file of its noun, register it there, and add its line to that
-//! file's `USAGE`, from which errors tell how it is called.
+//! To add a function: write it in the file of its noun, and its entry in that file's `api!`. The
+//! reference, `rejoinder docs`, what editors offer and what errors advise come from there.
 
 #![expect(
     clippy::needless_pass_by_value,
     reason = "Rhai hands arguments over by value"
 )]
 
+mod answer;
 pub(super) mod chat;
 mod contact;
 mod content;
+mod handlers;
 pub(super) mod location;
 pub(super) mod message;
+pub(super) mod registrar;
 pub(super) mod status;
 mod store;
 mod template;
 mod text;
 pub(super) mod time;
+mod timer;
+mod top;
+mod window;
 mod world;
 
 use std::sync::Arc;
@@ -26,6 +32,8 @@ use std::sync::Arc;
 use chrono_tz::Tz;
 use rhai::{Dynamic, Engine, EvalAltResult, NativeCallContext, Position};
 
+use self::registrar::{Api, api};
+use super::catalog::{Catalog, Kind, catalog as known};
 use super::convert;
 use super::explain::nearest;
 use super::run::{Run, Tag};
@@ -34,86 +42,37 @@ use crate::domain::time::Span;
 /// What a function of the API gives back.
 pub(super) type Fallible<T> = Result<T, Box<EvalAltResult>>;
 
-/// How functions are called, by name.
-type Usage = &'static [(&'static str, &'static str)];
-
-const USAGES: [Usage; 10] = [
-    chat::USAGE,
-    contact::USAGE,
-    content::USAGE,
-    location::USAGE,
-    message::USAGE,
-    store::USAGE,
-    template::USAGE,
-    text::USAGE,
-    time::USAGE,
-    world::USAGE,
-];
-
 /// Registers everything.
 pub(super) fn register(engine: &mut Engine) {
-    chat::register(engine);
-    contact::register(engine);
-    content::register(engine);
-    location::register(engine);
-    message::register(engine);
-    status::register(engine);
-    store::register(engine);
-    template::register(engine);
-    text::register(engine);
-    time::register(engine);
-    world::register(engine);
+    add_all(&mut Api::new(engine));
 }
 
-/// How a function is called.
-pub(super) fn usage(name: &str) -> Option<&'static str> {
-    let usages = USAGES.iter().flat_map(|usage| usage.iter());
-    usages
-        .filter(|(known, _)| *known == name)
-        .map(|(_, usage)| *usage)
-        .next()
+/// What there is to register, as it is documented.
+pub(super) fn catalog() -> Catalog {
+    let mut engine = Engine::new_raw();
+    let mut api = Api::new(&mut engine);
+    add_all(&mut api);
+    api.finish()
 }
 
-/// The names of all functions, ours and the common ones of Rhai.
-pub(super) fn names() -> impl Iterator<Item = &'static str> {
-    const OF_RHAI: [&str; 34] = [
-        "len",
-        "push",
-        "pop",
-        "contains",
-        "index_of",
-        "split",
-        "trim",
-        "to_upper",
-        "to_lower",
-        "sub_string",
-        "starts_with",
-        "ends_with",
-        "parse_int",
-        "parse_float",
-        "to_string",
-        "to_int",
-        "to_float",
-        "round",
-        "floor",
-        "ceiling",
-        "abs",
-        "min",
-        "max",
-        "keys",
-        "values",
-        "remove",
-        "insert",
-        "reverse",
-        "sort",
-        "filter",
-        "map",
-        "is_empty",
-        "type_of",
-        "clear",
-    ];
-    let usages = USAGES.iter().flat_map(|usage| usage.iter());
-    usages.map(|(name, _)| *name).chain(OF_RHAI)
+/// In the order of the reference.
+fn add_all(api: &mut Api<'_>) {
+    handlers::register(api);
+    top::register(api);
+    message::register(api);
+    answer::register(api);
+    content::register(api);
+    template::register(api);
+    timer::register(api);
+    chat::register(api);
+    window::register(api);
+    contact::register(api);
+    store::register(api);
+    location::register(api);
+    status::register(api);
+    time::register(api);
+    world::register(api);
+    text::register(api);
 }
 
 /// Ends the run with a message for the person who wrote the script.
@@ -146,14 +105,19 @@ fn line(context: &NativeCallContext<'_>) -> u32 {
     super::explain::place(context.call_position()).0
 }
 
-/// Refuses a property that something does not have.
-fn no_property<T>(of: &str, name: &str, known: &[&str]) -> Fallible<T> {
-    if let Some(usage) = usage(name) {
+/// Refuses a property that a noun does not have.
+fn no_property<T>(noun: &'static str, name: &str) -> Fallible<T> {
+    if let Some(usage) = known().usage(name, Some(noun)) {
         return fail(format!("{name} is a function; write {usage}"));
     }
-    match nearest(name, known.iter().copied()) {
+    let of = known().shown(noun);
+    let properties = known()
+        .members(noun)
+        .filter(|entry| entry.kind == Kind::Property);
+    let names: Vec<&str> = properties.map(|entry| entry.name).collect();
+    match nearest(name, names.iter().copied()) {
         Some(near) => fail(format!("{of} has no {name}; did you mean {near}?")),
-        None => fail(format!("{of} has no {name}; it has {}", known.join(", "))),
+        None => fail(format!("{of} has no {name}; it has {}", names.join(", "))),
     }
 }
 
@@ -169,7 +133,7 @@ fn no_setter(
 ) -> Fallible<()> {
     let is_handle = value.is::<contact::ContactView>()
         || value.is::<store::Bag>()
-        || value.is::<chat::WindowView>()
+        || value.is::<window::WindowView>()
         || value.is::<location::LocationView>();
     if is_handle {
         return Ok(());

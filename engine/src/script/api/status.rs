@@ -2,41 +2,55 @@
 
 use std::sync::Arc;
 
-use rhai::{Dynamic, Engine, Map, NativeCallContext};
+use rhai::{Dynamic, Map};
 
-use super::{no_property, no_setter};
+use super::{Api, api};
 use crate::domain::inbound::Status;
 
 /// News of a sent message, as scripts see it.
 #[derive(Clone)]
 pub(in crate::script) struct StatusView(pub(in crate::script) Arc<Status>);
 
-const PROPERTIES: [&str; 4] = ["kind", "name", "message_id", "failure"];
+pub(super) fn register(api: &mut Api<'_>) {
+    api.chapter(
+        "The status of a sent message",
+        "What `on_status` is given. A message that could not be sent for a moment, because a number was too fast or the provider did not answer, is tried again before it fails.",
+    );
+    api.noun::<StatusView>("status", "status");
+    api! { api;
+        /// How far the message got: `"accepted"`, `"sent"`, `"delivered"`, `"read"`, `"played"` or `"failed"`.
+        ///
+        /// ```rhai
+        /// if status.kind == "read" { chat.contact.tag("reads"); }
+        /// ```
+        get "status.kind: text" => |status: &mut StatusView| status.0.stage.name();
 
-pub(super) fn register(engine: &mut Engine) {
-    engine
-        .register_type_with_name::<StatusView>("status")
-        .register_get("kind", |status: &mut StatusView| status.0.stage.name())
-        .register_get("name", |status: &mut StatusView| status.0.stage.name())
-        .register_get("message_id", |status: &mut StatusView| {
-            status.0.provider_id.clone()
-        })
-        .register_get("failure", failure)
-        .register_indexer_get(|_: &mut StatusView, name: &str| {
-            no_property::<Dynamic>("status", name, &PROPERTIES)
-        })
-        .register_indexer_set(
-            |context: NativeCallContext<'_>, own: &mut StatusView, name: &str, value: Dynamic| {
-                no_setter(&context, "status", Dynamic::from(own.clone()), name, &value)
-            },
-        );
+        /// The same as `status.kind`.
+        ///
+        /// ```rhai
+        /// log(status.name);
+        /// ```
+        get "status.name: text" => |status: &mut StatusView| status.0.stage.name();
+
+        /// The provider's id of the message; ours, if the provider never had it.
+        ///
+        /// ```rhai
+        /// log(status.message_id);
+        /// ```
+        get "status.message_id: text" => |status: &mut StatusView| status.0.provider_id.clone();
+
+        /// Why the message failed: a map of `kind`, `code` and `detail`; `()` unless it failed.
+        ///
+        /// The usual kinds are `window_closed`, `opted_out`, `unreachable`, `template_rejected`,
+        /// `media_rejected`, `invalid`, `refused` and `expired` (it was tried for too long).
+        ///
+        /// ```rhai
+        /// if status.failure?.kind == "unreachable" { chat.contact.tag("wrong number"); }
+        /// ```
+        get "status.failure: map?" => failure;
+    }
 }
 
-/// Why the message failed: a map of `kind`, `code` and `detail`; `()` unless it failed.
-///
-/// ```rhai
-/// if status.failure?.kind == "window_closed" { chat.send(template("reminder")); }
-/// ```
 fn failure(status: &mut StatusView) -> Dynamic {
     let Some(failure) = &status.0.failure else {
         return Dynamic::UNIT;

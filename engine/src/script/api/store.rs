@@ -3,9 +3,9 @@
 
 use std::sync::Arc;
 
-use rhai::{Array, Dynamic, Engine, ImmutableString, Map};
+use rhai::{Array, Dynamic, ImmutableString, Map};
 
-use super::{Fallible, Usage, fail};
+use super::{Api, Fallible, api, fail};
 use crate::domain::effect::Effect;
 use crate::script::convert;
 use crate::script::run::{Recorded, Run};
@@ -23,30 +23,93 @@ enum Kind {
     Attributes,
 }
 
-pub(super) const USAGE: Usage = &[];
+pub(super) fn register(api: &mut Api<'_>) {
+    api.chapter(
+        "What is remembered",
+        "`chat.state` belongs to one chat and one rule, `chat.contact.attributes` to one customer and all rules. \
+         Both are maps of text, numbers, `true` and `false`, times, durations, and arrays and maps of these, which come back as they went in. \
+         What was never set is `()`: `chat.state.n ?? 0` gives something else instead, and setting `()` forgets.",
+    );
+    api.value::<Bag>("state", "the whole state or attributes");
+    api! { api;
+        /// The value remembered under a name, or `()`; for names that are computed.
+        ///
+        /// ```rhai
+        /// let answer = chat.state.get("answer to " + message.text);
+        /// ```
+        fn "state.get(name: text) -> any" => get;
 
-pub(super) fn register(engine: &mut Engine) {
-    engine
-        .register_type_with_name::<Bag>("state")
+        /// Remembers a value under a name; for names that are computed.
+        ///
+        /// ```rhai
+        /// chat.state.set("answer to 1", message.text);
+        /// ```
+        fn "state.set(name: text, value: any)" => set;
+
+        /// Whether something is remembered under a name; also written `"n" in chat.state`.
+        ///
+        /// ```rhai
+        /// if chat.state.contains("order") { log("knows an order"); }
+        /// ```
+        fn "state.contains(name: text) -> bool" => contains;
+
+        /// Forgets what is remembered under a name, and gives it back.
+        ///
+        /// ```rhai
+        /// chat.state.remove("order");
+        /// ```
+        fn "state.remove(name: text) -> any" => remove;
+
+        /// The names under which something is remembered, in alphabetical order.
+        ///
+        /// ```rhai
+        /// for name in chat.state.keys() { log(name, chat.state.get(name)); }
+        /// ```
+        fn "state.keys() -> array" => keys;
+
+        /// What is remembered, in the alphabetical order of the names.
+        ///
+        /// ```rhai
+        /// log(chat.state.values());
+        /// ```
+        fn "state.values() -> array" => |bag: &mut Bag| bag.read(|map| map.values().cloned().collect::<Array>());
+
+        /// How much is remembered.
+        ///
+        /// ```rhai
+        /// log(chat.state.len());
+        /// ```
+        fn "state.len() -> integer" => |bag: &mut Bag| bag.len();
+
+        /// Whether nothing is remembered.
+        ///
+        /// ```rhai
+        /// if chat.state.is_empty() { chat.reply("Nice to meet you!"); }
+        /// ```
+        fn "state.is_empty() -> bool" => |bag: &mut Bag| bag.len() == 0;
+
+        /// Forgets everything.
+        ///
+        /// ```rhai
+        /// chat.state.clear();
+        /// ```
+        fn "state.clear()" => clear;
+
+        /// All that is remembered, as a map of its own that may be changed freely.
+        ///
+        /// ```rhai
+        /// log(chat.state.to_map());
+        /// ```
+        fn "state.to_map() -> map" => |bag: &mut Bag| bag.read(Map::clone);
+    }
+    api.mechanics()
         .register_indexer_get(get)
         .register_indexer_set(set)
-        .register_fn("get", get)
-        .register_fn("set", set)
-        .register_fn("contains", contains)
-        .register_fn("remove", remove)
-        .register_fn("keys", keys)
-        .register_fn("values", |bag: &mut Bag| {
-            bag.read(|map| map.values().cloned().collect::<Array>())
-        })
-        .register_fn("len", |bag: &mut Bag| bag.len())
         .register_get("len", |bag: &mut Bag| bag.len())
-        .register_fn("is_empty", |bag: &mut Bag| bag.len() == 0)
         .register_get("is_empty", |bag: &mut Bag| bag.len() == 0)
-        .register_fn("clear", clear)
         .register_fn("to_string", |bag: &mut Bag| {
             bag.read(|map| convert::show(&map.clone().into()))
-        })
-        .register_fn("to_map", |bag: &mut Bag| bag.read(Map::clone));
+        });
 }
 
 impl Bag {
@@ -114,22 +177,10 @@ fn check(name: &str, value: &Dynamic) -> Fallible<serde_json::Value> {
         .or_else(|reason| fail(format!("{name}: {reason}")))
 }
 
-/// The value remembered under a name, or `()`.
-///
-/// ```rhai
-/// let n = chat.state.n ?? 0;
-/// ```
 fn get(bag: &mut Bag, name: &str) -> Dynamic {
     bag.read(|map| map.get(name).cloned().unwrap_or(Dynamic::UNIT))
 }
 
-/// Remembers a value under a name; `()` forgets it. Kept when the run ends well.
-///
-/// Plain values, times, durations, and arrays and maps of these come back as they went in.
-///
-/// ```rhai
-/// chat.state.n = (chat.state.n ?? 0) + 1;
-/// ```
 fn set(bag: &mut Bag, name: ImmutableString, value: Dynamic) -> Fallible<()> {
     let json = check(&name, &value)?;
     let known = get(bag, &name);
@@ -159,20 +210,10 @@ fn set(bag: &mut Bag, name: ImmutableString, value: Dynamic) -> Fallible<()> {
     Ok(())
 }
 
-/// Whether something is remembered under a name; also written `"n" in chat.state`.
-///
-/// ```rhai
-/// if chat.state.contains("n") { … }
-/// ```
 fn contains(bag: &mut Bag, name: &str) -> bool {
     bag.read(|map| map.contains_key(name))
 }
 
-/// Forgets what is remembered under a name, and gives it back.
-///
-/// ```rhai
-/// chat.state.remove("n");
-/// ```
 fn remove(bag: &mut Bag, name: ImmutableString) -> Fallible<Dynamic> {
     let value = get(bag, &name);
     if !value.is_unit() {
@@ -181,20 +222,10 @@ fn remove(bag: &mut Bag, name: ImmutableString) -> Fallible<Dynamic> {
     Ok(value)
 }
 
-/// The names under which something is remembered, in alphabetical order.
-///
-/// ```rhai
-/// for name in chat.state.keys() { log(name); }
-/// ```
 fn keys(bag: &mut Bag) -> Array {
     bag.read(|map| map.keys().map(|name| name.as_str().into()).collect())
 }
 
-/// Forgets everything.
-///
-/// ```rhai
-/// chat.state.clear();
-/// ```
 fn clear(bag: &mut Bag) -> Fallible<()> {
     for name in keys(bag) {
         if let Ok(name) = name.into_immutable_string() {

@@ -1,21 +1,44 @@
 //! Templates: what may leave outside the service window.
 
-use rhai::{Dynamic, Engine};
+use rhai::Dynamic;
 
 use super::content::{known_keys, optional};
-use super::{Fallible, Usage, fail, text};
+use super::{Api, Fallible, api, fail, text};
 use crate::domain::content::{
     Content, MediaKind, MediaLink, TemplateButton, TemplateContent, TemplateHeader, TemplateValues,
 };
 use crate::script::convert;
 
-pub(super) const USAGE: Usage = &[("template", "template(\"name\", [\"first value\"])")];
+pub(super) fn register(api: &mut Api<'_>) {
+    api.chapter(
+        "Templates",
+        "Templates are forms that WhatsApp has approved; they may leave at any time. A value that is missing or empty is refused when the message is sent, so write `chat.contact.name_or(\"there\")`, not `chat.contact.name`.",
+    );
+    api.value::<TemplateContent>("template", "a template");
+    api! { api;
+        /// A template with the values of its body: an array for `{{1}}`, `{{2}}` …, a map for named ones.
+        ///
+        /// ```rhai
+        /// chat.send(template("viewing_reminder", [chat.contact.name_or("there")]));
+        /// ```
+        fn "template(name: text, body?: array|map) -> template" => template, template_with;
 
-pub(super) fn register(engine: &mut Engine) {
-    engine
-        .register_type_with_name::<TemplateContent>("template")
-        .register_fn("template", template)
-        .register_fn("template", template_with);
+        /// A template with more than a body: a map of `name`, and of `language`, `header`, `body` and
+        /// `buttons` as it needs.
+        ///
+        /// Without `language` it is the location's own. The header is text, or `image(…)`, `video(…)`,
+        /// `document(…)`. Buttons stand by position: `#{ url: … }` the end of a link,
+        /// `#{ payload: … }` what comes back as `message.choice`, `#{ code: … }` a code to copy, `()`
+        /// for one without a value.
+        ///
+        /// ```rhai
+        /// chat.send(template(#{
+        ///     name: "offer", language: "de", header: image("https://example.com/flat.jpg"),
+        ///     body: ["Ada"], buttons: [#{ url: "o/7" }, (), #{ payload: "later" }],
+        /// }));
+        /// ```
+        fn "template(parts: map) -> template" => template;
+    }
 }
 
 /// A template as given to `chat.send`.
@@ -29,15 +52,7 @@ pub(super) fn template_content(value: Dynamic, usage: &str) -> Fallible<Template
     }
 }
 
-/// A template that WhatsApp has approved, without values, or from a map of `name`, `language`,
-/// `header`, `body` and `buttons`.
-///
-/// The header is text, or `image(…)`, `video(…)`, `document(…)`. Buttons are given by position:
-/// `#{ url: "end" }`, `#{ payload: "id" }`, `#{ code: "SAVE10" }`, or `()` for one without a value.
-///
-/// ```rhai
-/// chat.send(template(#{ name: "offer", language: "de", body: ["Ada"], buttons: [#{ url: "o/7" }] }));
-/// ```
+/// By a name, or from a map.
 fn template(value: Dynamic) -> Fallible<TemplateContent> {
     let Ok(map) = value.as_map_ref() else {
         return named(text(&value, "the name of the template")?, None);
@@ -68,11 +83,6 @@ fn template(value: Dynamic) -> Fallible<TemplateContent> {
     Ok(template)
 }
 
-/// A template with the values of its body: an array for `{{1}}`, `{{2}}` …, a map for named ones.
-///
-/// ```rhai
-/// chat.send(template("viewing_reminder", [chat.contact.name_or("there")]));
-/// ```
 fn template_with(name: Dynamic, values: Dynamic) -> Fallible<TemplateContent> {
     named(text(&name, "the name of the template")?, Some(&values))
 }

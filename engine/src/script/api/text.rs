@@ -1,39 +1,31 @@
 //! Text: finding words as people write them, and the functions of Rhai that grow text without
 //! looking at its size first.
 
-use rhai::{Engine, ImmutableString};
+use rhai::ImmutableString;
 use unicode_normalization::UnicodeNormalization;
 
-use super::{Fallible, Usage, fail};
+use super::{Api, Fallible, api, fail};
 use crate::script::limits::TEXT_BYTES;
 
-pub(super) const USAGE: Usage = &[("replace", "text.replace(\"old\", \"new\")")];
-
-pub(super) fn register(engine: &mut Engine) {
-    engine
-        .register_fn(
-            "replace",
+pub(super) fn register(api: &mut Api<'_>) {
+    api.chapter(
+        "Text",
+        "Text changes in place where nothing else is said. A text may have 64 KiB.",
+    );
+    api! { api;
+        /// Replaces every occurrence of one text by another, in place.
+        ///
+        /// ```rhai
+        /// let name = message.text;
+        /// name.replace("  ", " ");
+        /// ```
+        fn "text.replace(old: text, new: text)" =>
             |text: &mut ImmutableString, old: &str, new: &str| replace(text, old, new),
-        )
-        .register_fn(
-            "replace",
-            |text: &mut ImmutableString, old: char, new: &str| {
-                replace(text, old.encode_utf8(&mut [0; 4]), new)
-            },
-        )
-        .register_fn(
-            "replace",
-            |text: &mut ImmutableString, old: &str, new: char| {
-                replace(text, old, new.encode_utf8(&mut [0; 4]))
-            },
-        );
+            |text: &mut ImmutableString, old: char, new: &str| replace(text, old.encode_utf8(&mut [0; 4]), new),
+            |text: &mut ImmutableString, old: &str, new: char| replace(text, old, new.encode_utf8(&mut [0; 4]));
+    }
 }
 
-/// Replaces every occurrence of one text by another, in place.
-///
-/// ```rhai
-/// let name = message.text; name.replace("  ", " ");
-/// ```
 fn replace(text: &mut ImmutableString, old: &str, new: &str) -> Fallible<()> {
     // Rhai looks at the size afterwards, when gigabytes may have been written.
     let count = text.matches(old).count();

@@ -5,9 +5,9 @@ use std::fmt;
 use chrono::format::{Item, StrftimeItems};
 use chrono::{DateTime, Datelike, NaiveDateTime, NaiveTime, TimeZone, Timelike};
 use chrono_tz::Tz;
-use rhai::{Dynamic, Engine, NativeCallContext};
+use rhai::{Engine, NativeCallContext};
 
-use super::{Fallible, Usage, fail, no_property, no_setter, span, zone};
+use super::{Api, Fallible, api, fail, span, zone};
 use crate::domain::time::{Span, Timestamp};
 use crate::script::limits::TIME_FORMAT_BYTES;
 
@@ -35,85 +35,160 @@ impl fmt::Display for Time {
     }
 }
 
-pub(super) const USAGE: Usage = &[
-    ("now", "now()"),
-    ("time", "time(\"2026-12-24 18:00\")"),
-    ("duration", "duration(\"1h30m\")"),
-    ("format", "time.format(\"%A %H:%M\")"),
-];
+pub(super) fn register(api: &mut Api<'_>) {
+    api.chapter(
+        "Times",
+        "Times stand on the location's clocks. A time plus or minus a duration is a time, `now() + \"2d\"`; a time minus a time is a duration. A time compares with a time only.",
+    );
+    api.noun::<Time>("time", "a time");
+    api! { api;
+        /// The moment of decision; the same throughout a run and its repetitions.
+        ///
+        /// ```rhai
+        /// if now().hour < 8 { chat.reply("Good morning! We open at eight."); }
+        /// ```
+        fn "now() -> time" => now;
 
-const PROPERTIES: [&str; 8] = [
-    "year", "month", "day", "hour", "minute", "second", "weekday", "date",
-];
-const LENGTHS: [&str; 4] = ["days", "hours", "minutes", "seconds"];
+        /// A moment on the location's clocks, written as date or date and time.
+        ///
+        /// ```rhai
+        /// if now() > time("2026-12-24 18:00") { chat.reply("Merry Christmas!"); }
+        /// ```
+        fn "time(written: text) -> time" => time;
 
-pub(super) fn register(engine: &mut Engine) {
-    engine
-        .register_type_with_name::<Time>("time")
-        .register_type_with_name::<Length>("duration")
-        .register_fn("now", now)
-        .register_fn("time", time)
-        .register_fn("duration", duration)
+        /// The time as text, by the codes of strftime: `%A` weekday, `%d.%m.%Y` date, `%H:%M` clock.
+        ///
+        /// ```rhai
+        /// chat.reply(`It is ${now().format("%A %H:%M")}.`);
+        /// ```
+        fn "time.format(format: text) -> text" => format_time;
+
+        /// The same day at another time of the clock.
+        ///
+        /// Where clocks skip that time it is the first moment after; where it comes twice, the first.
+        ///
+        /// ```rhai
+        /// chat.at((now() + "1d").at("09:00"), "remind");
+        /// ```
+        fn "time.at(clock: text) -> time" => at_clock;
+
+        /// The day as text, as in `"2026-11-30"`.
+        ///
+        /// ```rhai
+        /// if chat.state.greeted_on != now().date { chat.state.greeted_on = now().date; }
+        /// ```
+        get "time.date: text" => |time: &mut Time| time.local().format("%Y-%m-%d").to_string();
+
+        /// The weekday in English, as in `"Monday"`.
+        ///
+        /// ```rhai
+        /// if now().weekday == "Sunday" { chat.reply("We rest on Sundays."); }
+        /// ```
+        get "time.weekday: text" => |time: &mut Time| time.local().format("%A").to_string();
+
+        /// The year, as in 2026.
+        ///
+        /// ```rhai
+        /// log(now().year);
+        /// ```
+        get "time.year: integer" => |time: &mut Time| i64::from(time.local().year());
+
+        /// The month, 1 to 12.
+        ///
+        /// ```rhai
+        /// if now().month == 12 { log("December"); }
+        /// ```
+        get "time.month: integer" => |time: &mut Time| i64::from(time.local().month());
+
+        /// The day of the month, 1 to 31.
+        ///
+        /// ```rhai
+        /// log(now().day);
+        /// ```
+        get "time.day: integer" => |time: &mut Time| i64::from(time.local().day());
+
+        /// The hour, 0 to 23.
+        ///
+        /// ```rhai
+        /// if now().hour >= 18 { chat.reply("Good evening!"); }
+        /// ```
+        get "time.hour: integer" => |time: &mut Time| i64::from(time.local().hour());
+
+        /// The minute, 0 to 59.
+        ///
+        /// ```rhai
+        /// log(now().minute);
+        /// ```
+        get "time.minute: integer" => |time: &mut Time| i64::from(time.local().minute());
+
+        /// The second, 0 to 59.
+        ///
+        /// ```rhai
+        /// log(now().second);
+        /// ```
+        get "time.second: integer" => |time: &mut Time| i64::from(time.local().second());
+    }
+    register_duration(api);
+    let language = api.mechanics();
+    language
         .register_fn("duration", |length: Length| length)
-        .register_fn("format", format_time)
-        .register_fn("at", at_clock)
         .register_fn("to_string", |time: &mut Time| time.to_string())
         .register_fn("to_debug", |time: &mut Time| time.to_string())
         .register_fn("to_string", |length: &mut Length| length.0.to_string())
-        .register_fn("to_debug", |length: &mut Length| length.0.to_string())
-        .register_get("year", |time: &mut Time| i64::from(time.local().year()))
-        .register_get("month", |time: &mut Time| i64::from(time.local().month()))
-        .register_get("day", |time: &mut Time| i64::from(time.local().day()))
-        .register_get("hour", |time: &mut Time| i64::from(time.local().hour()))
-        .register_get("minute", |time: &mut Time| i64::from(time.local().minute()))
-        .register_get("second", |time: &mut Time| i64::from(time.local().second()))
-        .register_get("weekday", |time: &mut Time| {
-            time.local().format("%A").to_string()
-        })
-        .register_get("date", |time: &mut Time| {
-            time.local().format("%Y-%m-%d").to_string()
-        })
-        .register_indexer_get(|_: &mut Time, name: &str| {
-            no_property::<Dynamic>("a time", name, &PROPERTIES)
-        })
-        .register_indexer_set(
-            |context: NativeCallContext<'_>, own: &mut Time, name: &str, value: Dynamic| {
-                no_setter(&context, "a time", Dynamic::from(*own), name, &value)
-            },
-        )
-        .register_get("days", |length: &mut Length| {
-            length.0.ms() / Span::days(1).ms()
-        })
-        .register_get("hours", |length: &mut Length| {
-            length.0.ms() / Span::hours(1).ms()
-        })
-        .register_get("minutes", |length: &mut Length| {
-            length.0.ms() / Span::minutes(1).ms()
-        })
-        .register_get("seconds", |length: &mut Length| {
-            length.0.ms() / Span::seconds(1).ms()
-        })
-        .register_indexer_get(|_: &mut Length, name: &str| {
-            no_property::<Dynamic>("a duration", name, &LENGTHS)
-        });
-    register_arithmetic(engine);
-    register_comparison(engine);
+        .register_fn("to_debug", |length: &mut Length| length.0.to_string());
+    register_arithmetic(language);
+    register_comparison(language);
 }
 
-/// The moment of decision on the location's clocks; the same throughout a run and its repetitions.
-///
-/// ```rhai
-/// if now().hour < 8 { … }
-/// ```
+fn register_duration(api: &mut Api<'_>) {
+    api.chapter(
+        "Durations",
+        "Wherever a duration is needed, a text will do: `\"45s\"`, `\"90m\"`, `\"1h30m\"`, `\"2d\"`, `\"1w\"`; ten years at most. \
+         Between two durations write `duration(\"2d\")`, since two texts would be joined: `duration(\"1d\") * 2`. A duration compares with a duration or its text.",
+    );
+    api.noun::<Length>("duration", "a duration");
+    api! { api;
+        /// A length of time: weeks, days, hours, minutes, seconds as in `"1w"`, `"2d"`, `"1h30m"`, `"45s"`.
+        ///
+        /// ```rhai
+        /// let closing = now() + duration("1h") * 3;
+        /// ```
+        fn "duration(written: text) -> duration" => duration;
+
+        /// How many whole days it has.
+        ///
+        /// ```rhai
+        /// log((time("2026-12-24") - now()).days);
+        /// ```
+        get "duration.days: integer" => |length: &mut Length| length.0.ms() / Span::days(1).ms();
+
+        /// How many whole hours it has, all of it in hours.
+        ///
+        /// ```rhai
+        /// log(duration("2d").hours);
+        /// ```
+        get "duration.hours: integer" => |length: &mut Length| length.0.ms() / Span::hours(1).ms();
+
+        /// How many whole minutes it has, all of it in minutes.
+        ///
+        /// ```rhai
+        /// chat.reply(`We can write freely for ${chat.window.left.minutes} minutes.`);
+        /// ```
+        get "duration.minutes: integer" => |length: &mut Length| length.0.ms() / Span::minutes(1).ms();
+
+        /// How many whole seconds it has, all of it in seconds.
+        ///
+        /// ```rhai
+        /// log(duration("1h").seconds);
+        /// ```
+        get "duration.seconds: integer" => |length: &mut Length| length.0.ms() / Span::seconds(1).ms();
+    }
+}
+
 fn now(context: NativeCallContext<'_>) -> Fallible<Time> {
     super::world::present(&context)
 }
 
-/// A time on the location's clocks, written as date or date and time.
-///
-/// ```rhai
-/// if now() > time("2026-12-24 18:00") { … }
-/// ```
 fn time(context: NativeCallContext<'_>, text: &str) -> Fallible<Time> {
     let text = text.trim().replace('T', " ");
     let day_only = format!("{text} 00:00");
@@ -129,20 +204,10 @@ fn time(context: NativeCallContext<'_>, text: &str) -> Fallible<Time> {
     }
 }
 
-/// A length of time: weeks, days, hours, minutes, seconds as in `1w`, `2d`, `1h30m`, `45s`.
-///
-/// ```rhai
-/// if now() - chat.last_message_at > duration("2d") { … }
-/// ```
 fn duration(text: &str) -> Fallible<Length> {
     span(&text.into(), "duration(\"2d\")").map(Length)
 }
 
-/// The time as text, by the codes of strftime: `%A` weekday, `%d.%m.%Y` date, `%H:%M` clock.
-///
-/// ```rhai
-/// chat.reply(`We open ${opens.format("%A %H:%M")}.`);
-/// ```
 fn format_time(time: &mut Time, format: &str) -> Fallible<String> {
     if format.len() > TIME_FORMAT_BYTES {
         return fail(format!(
@@ -158,11 +223,6 @@ fn format_time(time: &mut Time, format: &str) -> Fallible<String> {
     Ok(time.local().format_with_items(items.iter()).to_string())
 }
 
-/// The same day at another time of the clock.
-///
-/// ```rhai
-/// chat.at((now() + "1d").at("09:00"), "remind");
-/// ```
 fn at_clock(time: &mut Time, clock: &str) -> Fallible<Time> {
     match NaiveTime::parse_from_str(clock, "%H:%M") {
         Ok(clock) => moment(time.local().date_naive().and_time(clock), time.zone),

@@ -1,100 +1,122 @@
-//! What belongs to no noun: logging, chance, ending a run, and the top level's own two functions.
-
-use std::sync::{Mutex, PoisonError};
+//! What belongs to no noun: logging, chance, JSON, ending a run; and what a script must do without.
+//! Knows no chat.
 
 use rhai::{
     Array, Dynamic, Engine, EvalAltResult, ImmutableString, Map, NativeCallContext, Position,
 };
 
+use super::registrar::Value;
 use super::time::Time;
-use super::{Fallible, Usage, fail, line, run};
+use super::{Api, Fallible, api, fail, line, run};
 use crate::script::convert;
-use crate::script::run::{Scheduled, Tag, Top};
 
-pub(super) const USAGE: Usage = &[
-    ("every", "every(\"0 9 * * MON-FRI\", \"morning_round\")"),
-    ("even_when_held", "even_when_held()"),
-    ("stop", "stop()"),
-    ("log", "log(\"price:\", price)"),
-    ("print", "print(\"price: \" + price)"),
-    ("random", "random(), or random(1, 6)"),
+/// What scripts of other kinds may call, and what to write here instead.
+const REFUSED: [(&str, &str); 3] = [
+    (
+        "sleep",
+        "a script never waits; write chat.after(\"10m\", \"handler\")",
+    ),
+    (
+        "exit",
+        "write return; to leave a function, stop() to end the run and skip later rules",
+    ),
+    ("timestamp", "write now() for the present"),
 ];
 
-pub(super) fn register(engine: &mut Engine) {
-    engine
-        .register_fn("every", every)
-        .register_fn("even_when_held", even_when_held)
-        .register_fn("stop", stop)
-        .register_fn("random", random)
-        .register_fn("random", random_between);
-    register_log(engine);
-    for name in ["sleep", "exit", "timestamp"] {
-        let refuse = move |_: Dynamic| -> Fallible<()> { not_here(name) };
-        engine.register_fn(name, refuse);
-        engine.register_fn(name, move || -> Fallible<()> { not_here(name) });
+pub(super) fn register(api: &mut Api<'_>) {
+    api.chapter("Other functions", "They belong to nothing in particular. Your installation may have added functions of its own.");
+    api! { api;
+        /// Ends the run, keeps what it has asked for, and no later rule sees the event.
+        ///
+        /// `return` only leaves the function.
+        ///
+        /// ```rhai
+        /// chat.reply("We are closed.");
+        /// stop();
+        /// ```
+        fn "stop()" => stop;
+
+        /// Writes a line to the trace of the run, which you see; several values are joined by spaces.
+        ///
+        /// A run keeps 100 lines of 1,000 letters.
+        ///
+        /// ```rhai
+        /// log("asked for", message.text);
+        /// ```
+        fn "log(value: any, second?: any, third?: any, fourth?: any)" =>
+            |c: NativeCallContext<'_>, a: Dynamic| log(&c, &[&a]),
+            |c: NativeCallContext<'_>, a: Dynamic, b: Dynamic| log(&c, &[&a, &b]),
+            |c: NativeCallContext<'_>, a: Dynamic, b: Dynamic, d: Dynamic| log(&c, &[&a, &b, &d]),
+            |c: NativeCallContext<'_>, a: Dynamic, b: Dynamic, d: Dynamic, e: Dynamic| log(&c, &[&a, &b, &d, &e]);
+
+        /// Writes a line to the trace of the run, as `log` does.
+        ///
+        /// ```rhai
+        /// print("asked for " + message.text);
+        /// ```
+        fn "print(value: any)" =>
+            // Rhai has one for every type of its own, which would win over one for any value.
+            print::<Dynamic>, print::<ImmutableString>, print::<i64>, print::<f64>, print::<bool>,
+            print::<char>, print::<()>, print::<Array>, print::<Map>;
+
+        /// A number from 0 up to but not including 1.
+        ///
+        /// It is the same one whenever this event is decided again.
+        ///
+        /// ```rhai
+        /// if random() < 0.1 { chat.contact.tag("survey"); }
+        /// ```
+        fn "random() -> number" => random;
+
+        /// A whole number between two, both included.
+        ///
+        /// It is the same one whenever this event is decided again.
+        ///
+        /// ```rhai
+        /// let die = random(1, 6);
+        /// ```
+        fn "random(min: integer, max: integer) -> integer" => random_between;
+
+        /// Reads JSON; an error if the text is none.
+        ///
+        /// ```rhai
+        /// let order = parse_json(`{"id": 7}`);
+        /// ```
+        fn "parse_json(text: text) -> any" => parse_json;
+
+        /// Writes a map as JSON.
+        ///
+        /// ```rhai
+        /// log(#{ id: 7 }.to_json());
+        /// ```
+        fn "map.to_json() -> text" => |map: &mut Map| to_json(&Dynamic::from_map(map.clone()));
     }
-    engine.register_fn("sleep", |_: i64| -> Fallible<()> { not_here("sleep") });
-    engine.register_fn("sleep", |_: f64| -> Fallible<()> { not_here("sleep") });
-    engine.register_fn("parse_json", parse_json);
-    engine.register_fn("to_json", |map: &mut Map| {
-        to_json(&Dynamic::from_map(map.clone()))
-    });
+    register_refusals(api.mechanics());
 }
 
-fn not_here(name: &str) -> Fallible<()> {
-    fail(match name {
-        "sleep" => "a script never waits; write chat.after(\"10m\", \"handler\")",
-        "exit" => "write return; to leave a function, stop() to end the run and skip later rules",
-        _ => "write now() for the present",
-    })
+fn register_refusals(engine: &mut Engine) {
+    for (name, instead) in REFUSED {
+        engine
+            .register_fn(name, move || -> Fallible<()> { fail(instead) })
+            .register_fn(name, move |_: Dynamic| -> Fallible<()> { fail(instead) })
+            // Rhai's own for these types would win.
+            .register_fn(name, move |_: i64| -> Fallible<()> { fail(instead) })
+            .register_fn(name, move |_: f64| -> Fallible<()> { fail(instead) });
+    }
+    engine
+        .register_fn("debug", print::<Dynamic>)
+        .register_fn("debug", print::<ImmutableString>)
+        .register_fn("debug", print::<i64>)
+        .register_fn("debug", print::<f64>)
+        .register_fn("debug", print::<bool>)
+        .register_fn("debug", print::<char>)
+        .register_fn("debug", print::<()>)
+        .register_fn("debug", print::<Array>)
+        .register_fn("debug", print::<Map>)
+        .on_print(|_| {})
+        .on_debug(|_, _, _| {});
 }
 
-/// Calls a function by a cron line: minute, hour, day, month, weekday, in the location's zone.
-///
-/// Each time is met exactly once, also when clocks change. Stands at the top of a script only.
-///
-/// ```rhai
-/// every("0 9 * * MON-FRI", "morning_round");
-/// ```
-fn every(context: NativeCallContext<'_>, cron: &str, handler: &str) -> Fallible<()> {
-    let (line, column) = crate::script::explain::place(context.call_position());
-    at_top(&context, |top| {
-        top.schedules.push(Scheduled {
-            cron: cron.to_owned(),
-            handler: handler.to_owned(),
-            line,
-            column,
-        });
-    })
-}
-
-/// Lets the script's handlers run while a person holds the chat. Stands at the top of a script only.
-///
-/// ```rhai
-/// even_when_held();
-/// ```
-fn even_when_held(context: NativeCallContext<'_>) -> Fallible<()> {
-    at_top(&context, |top| top.even_when_held = true)
-}
-
-fn at_top(context: &NativeCallContext<'_>, note: impl FnOnce(&mut Top)) -> Fallible<()> {
-    let tag = context.tag().and_then(Dynamic::read_lock::<Tag>);
-    let Some(Tag::Top(top)) = tag.as_deref() else {
-        return fail(format!(
-            "{} stands at the top of the script, outside of functions",
-            context.fn_name()
-        ));
-    };
-    let top: &Mutex<Top> = top;
-    note(&mut top.lock().unwrap_or_else(PoisonError::into_inner));
-    Ok(())
-}
-
-/// Ends the run here and keeps what it has asked for; no later rule sees the event.
-///
-/// ```rhai
-/// chat.reply("We are closed."); stop();
-/// ```
 fn stop(context: NativeCallContext<'_>) -> Fallible<()> {
     run(&context)?.recorded().stopped = true;
     // Of Rhai's errors this one cannot be caught by the script.
@@ -104,22 +126,12 @@ fn stop(context: NativeCallContext<'_>) -> Fallible<()> {
     )))
 }
 
-/// A number from 0 up to but not including 1; the same one whenever this event is decided again.
-///
-/// ```rhai
-/// if random() < 0.1 { chat.contact.tag("survey"); }
-/// ```
 #[expect(clippy::cast_precision_loss, reason = "53 bits are what a float holds")]
 fn random(context: NativeCallContext<'_>) -> Fallible<f64> {
     let bits = run(&context)?.random() >> 11;
     Ok(bits as f64 / (1_u64 << 53) as f64)
 }
 
-/// A whole number from `min` to `max`, both included; the same one whenever this event is decided again.
-///
-/// ```rhai
-/// let die = random(1, 6);
-/// ```
 fn random_between(context: NativeCallContext<'_>, min: i64, max: i64) -> Fallible<i64> {
     let Some(count) = max.checked_sub(min).filter(|count| *count >= 0) else {
         return fail("random(min, max) needs the smaller number first");
@@ -128,62 +140,17 @@ fn random_between(context: NativeCallContext<'_>, min: i64, max: i64) -> Fallibl
     Ok(min + i64::try_from(drawn >> 64).unwrap_or(0))
 }
 
-/// Writes a line to the trace of the run, which the tenant sees; several values are joined by spaces.
-///
-/// ```rhai
-/// log("asked for", message.text);
-/// ```
 fn log(context: &NativeCallContext<'_>, values: &[&Dynamic]) -> Fallible<()> {
     let texts: Vec<String> = values.iter().map(|value| convert::show(value)).collect();
     run(context)?.log(&texts.join(" "), line(context));
     Ok(())
 }
 
-fn register_log(engine: &mut Engine) {
-    engine.register_fn("log", |c: NativeCallContext<'_>, a: Dynamic| log(&c, &[&a]));
-    engine.register_fn("log", |c: NativeCallContext<'_>, a: Dynamic, b: Dynamic| {
-        log(&c, &[&a, &b])
-    });
-    engine.register_fn(
-        "log",
-        |c: NativeCallContext<'_>, a: Dynamic, b: Dynamic, d: Dynamic| log(&c, &[&a, &b, &d]),
-    );
-    engine.register_fn(
-        "log",
-        |c: NativeCallContext<'_>, a: Dynamic, b: Dynamic, d: Dynamic, e: Dynamic| {
-            log(&c, &[&a, &b, &d, &e])
-        },
-    );
-    // Rhai has `print` and `debug` for every type of its own, which would win over one for any value.
-    macro_rules! print_for {
-        ($($kind:ty),*) => {$(
-            for name in ["print", "debug"] {
-                engine.register_fn(name, |context: NativeCallContext<'_>, value: $kind| {
-                    log(&context, &[&Dynamic::from(value)]).map(|()| ImmutableString::new())
-                });
-            }
-        )*};
-    }
-    print_for!(
-        Dynamic,
-        ImmutableString,
-        i64,
-        f64,
-        bool,
-        char,
-        (),
-        Array,
-        Map
-    );
-    engine.on_print(|_| {});
-    engine.on_debug(|_, _, _| {});
+fn print<T: Value>(context: NativeCallContext<'_>, value: T) -> Fallible<ImmutableString> {
+    log(&context, &[&Dynamic::from(value)])?;
+    Ok(ImmutableString::new())
 }
 
-/// Reads JSON.
-///
-/// ```rhai
-/// let order = parse_json(message.text);
-/// ```
 fn parse_json(context: NativeCallContext<'_>, text: &str) -> Fallible<Dynamic> {
     // serde_json itself refuses what is nested deeper than 128 levels.
     let value: serde_json::Value =
@@ -193,11 +160,6 @@ fn parse_json(context: NativeCallContext<'_>, text: &str) -> Fallible<Dynamic> {
     Ok(value)
 }
 
-/// Writes a value as JSON.
-///
-/// ```rhai
-/// log(#{ a: 1 }.to_json());
-/// ```
 fn to_json(value: &Dynamic) -> Fallible<String> {
     let json = convert::to_json(value).or_else(fail)?;
     Ok(json.to_string())
