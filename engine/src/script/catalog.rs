@@ -143,9 +143,14 @@ impl Catalog {
     }
 
     /// The functions that events call.
-    pub fn handlers(&self) -> impl Iterator<Item = &Entry> {
+    pub fn handlers(&self) -> impl Iterator<Item = &Entry> + Clone {
         let is_handler = |entry: &&Entry| entry.kind == Kind::Handler;
         self.entries.iter().filter(is_handler)
+    }
+
+    /// The function of a name that events call.
+    pub fn handler(&self, name: &str) -> Option<&Entry> {
+        self.handlers().find(|entry| entry.name == name)
     }
 
     /// What can be called, as a function, on a value, or at the top.
@@ -220,6 +225,12 @@ impl Entry {
     pub fn arities(&self) -> std::ops::RangeInclusive<usize> {
         let needed = self.parameters.iter().filter(|own| !own.optional).count();
         needed..=self.parameters.len()
+    }
+
+    /// Its name with the names of its parameters: `on_message(chat, message)`.
+    pub fn as_called(&self) -> String {
+        let names: Vec<&str> = self.parameters.iter().map(|own| own.name).collect();
+        format!("{}({})", self.name, names.join(", "))
     }
 
     /// Whether it is called with brackets, by a script.

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use rhai::{AST, CallFnOptions, Dynamic, Engine, Scope};
 
+use super::catalog::catalog;
 use super::outline::{Function, Outline};
 use super::run::{Tag, Top};
 use super::scan::{Spot, Token, scan};
@@ -35,13 +36,6 @@ impl Compiled {
             .map(|function| function.parameters.len())
     }
 }
-
-/// The functions that events call by a name of their own, and what they are given.
-const EVENT_HANDLERS: [(&str, &str); 3] = [
-    ("on_message", "chat, message"),
-    ("on_echo", "chat, message"),
-    ("on_status", "chat, status"),
-];
 
 /// Compiles and checks a script.
 pub(super) fn compile(host: &ScriptHost, source: &str) -> Result<Compiled, Vec<Diagnostic>> {
@@ -143,14 +137,20 @@ fn check_functions(functions: &[Function], problems: &mut Vec<Diagnostic>) {
             continue;
         }
         let count = function.parameters.len();
-        match EVENT_HANDLERS.iter().find(|(known, _)| *known == name) {
-            Some((_, parameters)) if count != 2 => {
+        match catalog().handler(name) {
+            Some(handler) if !handler.arities().contains(&count) => {
+                let values = match handler.parameters.len() {
+                    1 => "one value",
+                    2 => "two values",
+                    _ => "other values",
+                };
                 refuse(format!(
-                    "{name} is called with two values: write fn {name}({parameters})"
+                    "{name} is called with {values}: write fn {}",
+                    handler.as_called()
                 ));
             }
             None if name.starts_with("on_") => {
-                let known = EVENT_HANDLERS.iter().map(|(known, _)| *known);
+                let known = catalog().handlers().map(|handler| handler.name);
                 let near = explain::nearest(name, known.clone());
                 refuse(match near {
                     Some(near) => format!("nothing calls {name}; did you mean {near}?"),
@@ -207,7 +207,7 @@ pub(super) fn check_target(
             }
         });
     };
-    let is_event = EVENT_HANDLERS.iter().any(|(name, _)| *name == handler);
+    let is_event = catalog().handler(handler).is_some();
     match (function.parameters.len(), given) {
         _ if is_event => Err(format!(
             "{handler} is called by events; give this a function of its own"
