@@ -62,6 +62,16 @@ pub(super) fn register(api: &mut Api<'_>) {
         /// ```
         fn "message.mentions(words: text|array) -> bool" => mentions;
 
+        /// Whether the text is a word or phrase, or one of several, and nothing else: case, accents and
+        /// punctuation ignored.
+        ///
+        /// For words that must not be taken out of a sentence: "stop" means something else in "stop by tomorrow".
+        ///
+        /// ```rhai
+        /// if message.says(["stop", "unsubscribe"]) { chat.contact.opt_out(); }
+        /// ```
+        fn "message.says(words: text|array) -> bool" => says;
+
         /// Whether a regular expression matches somewhere in the text.
         ///
         /// In `"…"` write `\\d`, in `` `…` `` write `\d`. A pattern may have 1,000 bytes.
@@ -189,26 +199,40 @@ fn register_parts(api: &mut Api<'_>) {
 }
 
 fn mentions(message: &mut MessageView, what: Dynamic) -> Fallible<bool> {
+    look_for(message, "mentions", &what, Words::contain)
+}
+
+fn says(message: &mut MessageView, what: Dynamic) -> Fallible<bool> {
+    look_for(message, "says", &what, Words::are)
+}
+
+/// Whether the words of a message are found, by `fits`, to be those of one of some phrases.
+fn look_for(
+    message: &MessageView,
+    called: &str,
+    what: &Dynamic,
+    fits: fn(&Words, &str) -> bool,
+) -> Fallible<bool> {
     let words = message
         .0
         .words
         .get_or_init(|| Words::of(message.body().text()));
     if let Ok(phrase) = what.as_immutable_string_ref() {
-        return Ok(words.contain(&phrase));
+        return Ok(fits(words, &phrase));
     }
     let Ok(phrases) = what.as_array_ref() else {
         return fail(format!(
-            "mentions needs text or an array of texts, not {}",
-            convert::describe(&what)
+            "{called} needs text or an array of texts, not {}",
+            convert::describe(what)
         ));
     };
     for phrase in phrases.iter() {
         match phrase.as_immutable_string_ref() {
-            Ok(phrase) if words.contain(&phrase) => return Ok(true),
+            Ok(phrase) if fits(words, &phrase) => return Ok(true),
             Ok(_) => {}
             Err(_) => {
                 return fail(format!(
-                    "mentions needs an array of texts, but {} is in it",
+                    "{called} needs an array of texts, but {} is in it",
                     convert::describe(phrase)
                 ));
             }

@@ -74,6 +74,11 @@ impl Words {
         let phrase = Self::of(phrase).0;
         !phrase.is_empty() && self.0.windows(phrase.len()).any(|words| words == phrase)
     }
+
+    /// Whether the words of `phrase` stand here and no others.
+    pub(super) fn are(&self, phrase: &str) -> bool {
+        !self.0.is_empty() && self.0 == Self::of(phrase).0
+    }
 }
 
 /// Marks that people leave out when they type: Latin and Greek accents, Hebrew points, Arabic vowels.
@@ -112,6 +117,21 @@ mod tests {
             ("", "price", false),
         ] {
             assert_eq!(Words::of(text).contain(phrase), found, "{phrase} in {text}");
+        }
+    }
+
+    #[test]
+    fn a_phrase_alone_is_told_from_one_in_a_sentence() {
+        for (text, phrase, alone) in [
+            ("STOP!", "stop", true),
+            ("  Arrêt. ", "arret", true),
+            ("opt-out", "opt out", true),
+            ("stop by tomorrow", "stop", false),
+            ("stop stop", "stop", false),
+            ("", "stop", false),
+            ("!", "?", false),
+        ] {
+            assert_eq!(Words::of(text).are(phrase), alone, "{phrase} is {text}");
         }
     }
 }

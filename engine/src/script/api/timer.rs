@@ -17,16 +17,18 @@ pub(super) fn register(api: &mut Api<'_>) {
          It always comes, late if the server was down or a person holds the chat; it runs the version of the rule that is published then, and is dropped if the rule is switched off.",
     );
     api! { api;
-        /// Calls a function after a while, unless the customer or a person of the business writes before.
+        /// Calls a function after a while, or at a time, unless the customer or a person of the business
+        /// writes before.
         ///
         /// The map may have 8 KiB as JSON.
         ///
         /// ```rhai
         /// chat.if_silent("2d", "nudge");
+        /// chat.if_silent(chat.window.closes_at - "30m", "last_word");
         /// ```
-        fn "chat.if_silent(delay: duration, handler: handler, args?: map)" =>
-            |chat: &mut Chat, delay: Dynamic, handler: Dynamic| if_silent(chat, &delay, &handler, None),
-            |chat: &mut Chat, delay: Dynamic, handler: Dynamic, args: Map| if_silent(chat, &delay, &handler, Some(&args));
+        fn "chat.if_silent(when: duration|time, handler: handler, args?: map)" =>
+            |chat: &mut Chat, when: Dynamic, handler: Dynamic| if_silent(chat, &when, &handler, None),
+            |chat: &mut Chat, when: Dynamic, handler: Dynamic, args: Map| if_silent(chat, &when, &handler, Some(&args));
 
         /// Calls a function after a while, whatever happens before.
         ///
@@ -57,8 +59,12 @@ pub(super) fn register(api: &mut Api<'_>) {
     }
 }
 
-fn if_silent(chat: &Chat, delay: &Dynamic, handler: &Dynamic, args: Option<&Map>) -> Fallible<()> {
-    let due_at = chat.0.now + span(delay, "chat.if_silent(\"2d\", \"nudge\")")?;
+fn if_silent(chat: &Chat, when: &Dynamic, handler: &Dynamic, args: Option<&Map>) -> Fallible<()> {
+    let due_at = if when.is::<Time>() {
+        moment(chat, when)?
+    } else {
+        chat.0.now + span(when, "chat.if_silent(\"2d\", \"nudge\")")?
+    };
     timer(chat, due_at, handler, true, args)
 }
 
@@ -68,6 +74,10 @@ fn after(chat: &Chat, delay: &Dynamic, handler: &Dynamic, args: Option<&Map>) ->
 }
 
 fn at(chat: &Chat, time: &Dynamic, handler: &Dynamic, args: Option<&Map>) -> Fallible<()> {
+    timer(chat, moment(chat, time)?, handler, false, args)
+}
+
+fn moment(chat: &Chat, time: &Dynamic) -> Fallible<Timestamp> {
     let Some(at) = time.read_lock::<Time>().map(|time| time.at) else {
         return fail(format!(
             "chat.at needs a time, not {}; write for example chat.at(now() + \"2d\", \"nudge\")",
@@ -77,7 +87,7 @@ fn at(chat: &Chat, time: &Dynamic, handler: &Dynamic, args: Option<&Map>) -> Fal
     if at.since(chat.0.now) > Span::MAX_WRITTEN {
         return fail("this time is more than ten years away");
     }
-    timer(chat, at, handler, false, args)
+    Ok(at)
 }
 
 fn timer(

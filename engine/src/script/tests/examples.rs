@@ -4,8 +4,7 @@ use super::World;
 use crate::script::catalog::{Entry, Kind, catalog};
 
 /// Functions that examples name as the target of a follow-up.
-const TARGETS: &str =
-    "fn nudge(chat) {} fn remind(chat) {} fn ask_for_rating(chat, args) { log(args.order); }";
+const TARGETS: &str = "fn nudge(chat) {} fn remind(chat) {} fn last_word(chat) {} fn ask_for_rating(chat, args) { log(args.order); }";
 
 /// A whole script for an example, and the event that runs it.
 fn staged(entry: &Entry) -> (String, String) {
