@@ -4,8 +4,10 @@ use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use super::hours::{Calendar, Holidays, OpeningHours};
 use super::ids::LocationId;
-use super::time::Span;
+use super::quiet::QuietHours;
+use super::time::{Span, Timestamp};
 
 /// A tenant.
 #[derive(Clone, Debug, PartialEq)]
@@ -20,6 +22,23 @@ pub struct Location {
     pub settings: LocationSettings,
 }
 
+impl Location {
+    /// When it is open.
+    pub fn calendar(&self) -> Calendar {
+        Calendar {
+            hours: self.settings.opening_hours.clone(),
+            holidays: self.settings.holidays.clone(),
+            zone: self.time_zone,
+        }
+    }
+
+    /// When the quiet hours end that last at `at`; `None` if follow-ups may come then.
+    pub fn quiet_until(&self, at: Timestamp) -> Option<Timestamp> {
+        let quiet = self.settings.quiet_hours.as_ref()?;
+        quiet.until(at, self.time_zone)
+    }
+}
+
 /// How a location behaves.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -30,6 +49,12 @@ pub struct LocationSettings {
     pub language: String,
     /// Constants for the rules, set by the location's admin.
     pub vars: Map<String, Value>,
+    /// When it is open, by weekday; absent: always.
+    pub opening_hours: Option<OpeningHours>,
+    /// Days with hours of their own, or closed.
+    pub holidays: Holidays,
+    /// When follow-ups rest; absent: never.
+    pub quiet_hours: Option<QuietHours>,
     /// What happens to a reply of which it stays unknown whether it was sent.
     pub in_doubt_replies: InDoubtPolicy,
     /// What happens to a template of which it stays unknown whether it was sent.
@@ -42,6 +67,9 @@ impl Default for LocationSettings {
             hold_ms: Span::hours(12),
             language: "en".into(),
             vars: Map::new(),
+            opening_hours: None,
+            holidays: Holidays::default(),
+            quiet_hours: None,
             in_doubt_replies: InDoubtPolicy::Resend,
             in_doubt_templates: InDoubtPolicy::Hold,
         }

@@ -7,10 +7,11 @@
 
 use std::str::FromStr;
 
-use chrono::{DateTime, Datelike, Duration, NaiveDateTime, Offset, TimeZone, Utc};
+use chrono::{Datelike, Duration, Offset, TimeZone, Utc};
 use chrono_tz::Tz;
 use cron::Schedule;
 
+use super::local;
 use super::time::Timestamp;
 
 /// A cron line, understood.
@@ -107,7 +108,7 @@ impl CronLine {
                 return Some(next.into());
             }
             // The clock changed in between: go on from the last moment before it did.
-            from = last_with_offset(from, next, zone);
+            from = local::last_with_offset(from, next, zone);
             let changed = from + Duration::seconds(1);
             let offset = changed.with_timezone(&zone).offset().fix();
             let first = self
@@ -130,43 +131,15 @@ impl CronLine {
         self.schedule
             .after(&Utc.from_utc_datetime(&local))
             .take_while(|at| at.year() < 2200)
-            .filter_map(|at| moment(at.naive_utc(), zone))
-            .map(|at| Timestamp::from(at.with_timezone(&Utc)))
+            .map(|at| local::first(at.naive_utc(), zone))
             .find(|at| *at > after)
     }
 }
 
-/// The last whole second from `from` on at which `zone` has the offset that it has at `from`; at `to` it has another.
-fn last_with_offset(from: DateTime<Utc>, to: DateTime<Utc>, zone: Tz) -> DateTime<Utc> {
-    let offset = |at: DateTime<Utc>| at.with_timezone(&zone).offset().fix();
-    let before = offset(from);
-    let (mut same, mut other) = (from.timestamp(), to.timestamp());
-    while other - same > 1 {
-        let middle = same + (other - same) / 2;
-        let at = DateTime::from_timestamp(middle, 0).unwrap_or(from);
-        if offset(at) == before {
-            same = middle;
-        } else {
-            other = middle;
-        }
-    }
-    DateTime::from_timestamp(same, 0).unwrap_or(from)
-}
-
-/// The moment at which clocks in `zone` show `local`: the first of two, or the first after a gap.
-fn moment(local: NaiveDateTime, zone: Tz) -> Option<DateTime<Tz>> {
-    /// Longer than every gap on record bar the days skipped at the date line.
-    const LONGEST_GAP_MINUTES: i64 = 48 * 60;
-    (0..=LONGEST_GAP_MINUTES)
-        .filter_map(|minutes| {
-            zone.from_local_datetime(&(local + Duration::minutes(minutes)))
-                .earliest()
-        })
-        .next()
-}
-
 #[cfg(test)]
 mod tests {
+    use chrono::DateTime;
+
     use super::*;
 
     fn utc(text: &str) -> Timestamp {
