@@ -5,29 +5,27 @@ use std::panic::AssertUnwindSafe;
 use futures_util::FutureExt as _;
 
 use crate::core::Core;
+use crate::domain::misfire::{self, Misfire, Missed};
 use crate::domain::occurrence::CronLine;
 use crate::domain::time::{Span, Timestamp};
-use crate::store::{self, Due, Fire, Schedule};
+use crate::store::{self, Due, Fire, Schedule, TimerRow};
 
 /// Fired in one transaction at most.
 const MAX_BATCH: u64 = 200;
-/// An occurrence of a cron line that is later than this is skipped.
-const MISFIRE: Span = Span::minutes(15);
+/// Occurrences of one cron line fired in one transaction at most; after downtime there may be many.
+const MAX_TICKS: usize = 50;
 /// The longest nap: another process may have set a timer.
 const NAP: Span = Span::seconds(1);
 
 /// Fires what is due; gives how much it was.
 pub(crate) async fn step(core: &Core) -> Result<usize, store::Error> {
     let now = core.clock.now();
-    let mut due: Vec<Due> = core
-        .store
-        .due_timers(now, MAX_BATCH)
-        .await?
-        .into_iter()
-        .map(Due::Timer)
-        .collect();
+    let mut due: Vec<Due> = Vec::new();
+    for timer in core.store.due_timers(now, MAX_BATCH).await? {
+        due.push(follow_up(core, timer, now).await?);
+    }
     for schedule in core.store.due_schedules(now, MAX_BATCH).await? {
-        due.push(tick(core, schedule, now).await?);
+        due.push(ticks(core, schedule, now).await?);
     }
     let count = due.len();
     if count > 0 {
@@ -36,17 +34,40 @@ pub(crate) async fn step(core: &Core) -> Result<usize, store::Error> {
     Ok(count)
 }
 
-async fn tick(core: &Core, schedule: Schedule, now: Timestamp) -> Result<Due, store::Error> {
+/// A follow-up comes now, or when the quiet hours are over: they may have been set since it was, or it
+/// was late.
+async fn follow_up(core: &Core, timer: TimerRow, now: Timestamp) -> Result<Due, store::Error> {
+    let setup = core.setup.location(timer.location_id).await?;
+    let until = setup.and_then(|setup| setup.location.quiet_until(now));
+    Ok(match until {
+        Some(until) => Due::Postponed { timer, until },
+        None => Due::Timer(timer),
+    })
+}
+
+async fn ticks(core: &Core, schedule: Schedule, now: Timestamp) -> Result<Due, store::Error> {
     let setup = core.setup.location(schedule.location_id).await?;
     let line = CronLine::parse(&schedule.cron).ok();
-    let next_at = setup
-        .zip(line)
-        .and_then(|(setup, line)| line.next(now, setup.location.time_zone));
-    let skipped = now.since(schedule.next_at) > MISFIRE;
-    Ok(Due::Tick {
+    let Some((setup, line)) = setup.zip(line) else {
+        return Ok(Due::Ticks {
+            schedule,
+            fire: Vec::new(),
+            next_at: None,
+        });
+    };
+    let zone = setup.location.time_zone;
+    let Missed { mut fire, too_many } =
+        misfire::missed(&line, zone, schedule.next_at, now, schedule.misfire);
+    if too_many {
+        tracing::warn!(location.id = %schedule.location_id, rule.id = %schedule.rule_id,
+            "more than {} occurrences of a schedule were missed; only the latest come", Misfire::MAX_MISSED);
+    }
+    let next_at = fire.get(MAX_TICKS).copied();
+    fire.truncate(MAX_TICKS);
+    Ok(Due::Ticks {
+        next_at: next_at.or_else(|| line.next(now, zone)),
         schedule,
-        next_at,
-        skipped,
+        fire,
     })
 }
 
@@ -55,8 +76,13 @@ pub(crate) async fn next_due(core: &Core) -> Result<Option<Timestamp>, store::Er
     if core.inbox.ready_lanes() + core.outbox.ready_lanes() > 0 {
         return Ok(Some(core.clock.now()));
     }
-    let timers = core.store.next_timers().await?;
-    let timer = timers.into_iter().map(|(_, at)| at).min();
+    let mut timer: Option<Timestamp> = None;
+    for (location_id, at) in core.store.next_timers().await? {
+        let setup = core.setup.location(location_id).await?;
+        let until = setup.and_then(|setup| setup.location.quiet_until(at));
+        let at = until.unwrap_or(at);
+        timer = Some(timer.map_or(at, |timer| timer.min(at)));
+    }
     let schedule = core.store.next_schedule().await?;
     let rests = [core.inbox.next_rest(), core.outbox.next_rest()];
     let moments = [timer, schedule].into_iter().chain(rests);

@@ -28,6 +28,8 @@ pub(crate) struct LocationSetup {
     pub(crate) rules: Vec<ActiveRule>,
     /// How many lines of history any of the rules reads.
     pub(crate) history_lines: u64,
+    /// Whether any of the rules has `on_start`, which depends on when the customer wrote before.
+    pub(crate) has_on_start: bool,
 }
 
 /// A channel and what opens its provider's API.
@@ -221,6 +223,7 @@ impl Setup {
             .max()
             .unwrap_or(0);
         let setup = Arc::new(LocationSetup {
+            has_on_start: rules.iter().any(|rule| rule.script.defines("on_start")),
             location,
             rules,
             history_lines,

@@ -8,10 +8,10 @@ use futures_util::FutureExt as _;
 
 use crate::adapter::Signal;
 use crate::core::{Core, LaneKey};
-use crate::decide::{Decision, Question, decide};
+use crate::decide::{Decision, ON_WINDOW_CLOSING, Question, decide};
 use crate::deliver;
 use crate::domain::content::Content;
-use crate::domain::event::Event;
+use crate::domain::event::{Event, Payload};
 use crate::domain::ids::{ConversationId, LocationId};
 use crate::domain::snapshot::{Line, Snapshot};
 use crate::domain::time::{Span, Timestamp};
@@ -199,12 +199,26 @@ async fn look(
         0 => Vec::new(),
         limit => history(core, event.location_id, id, limit).await?,
     };
+    let previous_message_at = match &event.payload {
+        Payload::Message { message } if setup.has_on_start => {
+            store.previous_message_at(id, message, event.seq).await?
+        }
+        _ => None,
+    };
+    let answered = match &event.payload {
+        Payload::Timer {
+            handler, set_seq, ..
+        } if handler == ON_WINDOW_CLOSING => store.is_answered(id, *set_seq).await?,
+        _ => false,
+    };
     Ok(Some(Snapshot {
         location: setup.location.clone(),
         channel: channel.channel.as_ref().clone(),
         contact,
         conversation,
         history,
+        previous_message_at,
+        answered,
     }))
 }
 

@@ -11,6 +11,7 @@ mod m20261122_000001_create_locations;
 mod m20261122_000002_create_conversations;
 mod m20261122_000003_create_events;
 mod m20261122_000004_create_deliveries;
+mod m20261122_000005_add_timing;
 mod m20261122_000006_create_requests;
 
 pub use sea_orm_migration::MigratorTrait;
@@ -26,6 +27,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261122_000002_create_conversations::Migration),
             Box::new(m20261122_000003_create_events::Migration),
             Box::new(m20261122_000004_create_deliveries::Migration),
+            Box::new(m20261122_000005_add_timing::Migration),
             Box::new(m20261122_000006_create_requests::Migration),
         ]
     }

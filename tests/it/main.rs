@@ -1,13 +1,19 @@
 //! End to end, in one binary: each module says who, what, then.
 
+mod beginnings;
+mod closing;
 mod commands;
 mod database;
 mod delivering;
 mod embedding;
 mod endpoints;
+mod hours;
 mod house;
 mod main_job;
 mod payloads;
+mod quiet;
+mod reactions;
+mod schedules;
 mod scripts;
 mod server;
 mod tidy;

@@ -11,7 +11,7 @@ use rejoinder_engine::domain::time::Span;
 use rejoinder_engine::store::Error;
 use rejoinder_engine::{LocationChange, NewLocation, PersonSend, Problem};
 use sea_orm::{ConnectionTrait as _, Database, Statement};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::database::on_both;
 use crate::world::{ADA, BEN, Customer, World, connect, number};
@@ -57,25 +57,10 @@ fn preference(world: &World, value: &str) -> Vec<u8> {
         "value": value,
         "timestamp": world.clock.now().ms() / 1000,
     });
-    webhook(
-        world,
+    world.webhook(
         "user_preferences",
         json!({ "user_preferences": [preference] }),
     )
-}
-
-/// The body of a webhook of any kind.
-fn webhook(world: &World, field: &str, mut value: Value) -> Vec<u8> {
-    value["messaging_product"] = "whatsapp".into();
-    value["metadata"] = json!({
-        "display_phone_number": world.number.display_phone,
-        "phone_number_id": world.number.phone_number_id,
-    });
-    let body = json!({
-        "object": "whatsapp_business_account",
-        "entry": [{ "id": world.number.waba_id, "changes": [{ "field": field, "value": value }] }],
-    });
-    serde_json::to_vec(&body).expect("JSON")
 }
 
 /// The body of a webhook by which the provider tells that a customer changed number.
@@ -91,7 +76,7 @@ fn moved(world: &World, from: Customer, to: Customer) -> Vec<u8> {
             "type": "user_changed_number",
         },
     });
-    webhook(world, "messages", json!({ "messages": [message] }))
+    world.webhook("messages", json!({ "messages": [message] }))
 }
 
 /// Does to the database what the engine would not.

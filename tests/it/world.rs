@@ -17,10 +17,12 @@ use rejoinder_engine::crypto::{Secret, Vault};
 use rejoinder_engine::domain::contact::Phone;
 use rejoinder_engine::domain::ids::{ChannelId, LocationId, RuleId};
 use rejoinder_engine::domain::location::LocationSettings;
+use rejoinder_engine::domain::run::Run;
 use rejoinder_engine::domain::time::{Span, Timestamp};
 use rejoinder_engine::store::{DeliveryFilter, DeliveryRow, EventRow, NewRule, Store};
-use rejoinder_engine::{AcceptError, Accepted, Engine, NewChannel, NewLocation};
+use rejoinder_engine::{AcceptError, Accepted, Engine, LocationChange, NewChannel, NewLocation};
 use rejoinder_migrations::{Migrator, MigratorTrait};
+use serde_json::{Value, json};
 
 use crate::database::Database;
 
@@ -121,6 +123,23 @@ impl World {
         rule.id
     }
 
+    /// Changes settings of the location, as the API does: those not named stay.
+    pub(crate) async fn configure(&self, change: Value) {
+        let store = self.engine.store().of(self.location_id);
+        let location = store.location().await.expect("the database works");
+        let mut settings =
+            serde_json::to_value(location.expect("a location").settings).expect("settings");
+        for (name, value) in change.as_object().expect("settings by name") {
+            settings[name] = value.clone();
+        }
+        let change = LocationChange {
+            settings: Some(serde_json::from_value(settings).expect("settings that can be meant")),
+            ..LocationChange::default()
+        };
+        let changed = self.engine.change_location(self.location_id, change).await;
+        changed.expect("the settings are taken");
+    }
+
     /// A customer writes; the webhook is accepted and nothing more happens yet.
     pub(crate) async fn says(&self, customer: Customer, text: &str) -> Vec<u8> {
         let body = self.message(customer, text);
@@ -163,6 +182,20 @@ impl World {
                 context: None,
             },
         )
+    }
+
+    /// The body of a webhook of any kind.
+    pub(crate) fn webhook(&self, field: &str, mut value: Value) -> Vec<u8> {
+        value["messaging_product"] = "whatsapp".into();
+        value["metadata"] = json!({
+            "display_phone_number": self.number.display_phone,
+            "phone_number_id": self.number.phone_number_id,
+        });
+        let body = json!({
+            "object": "whatsapp_business_account",
+            "entry": [{ "id": self.number.waba_id, "changes": [{ "field": field, "value": value }] }],
+        });
+        serde_json::to_vec(&body).expect("JSON")
     }
 
     /// The owner answers from the phone app.
@@ -214,6 +247,19 @@ impl World {
         self.settle().await;
     }
 
+    /// How long until something falls due.
+    pub(crate) async fn until_next(&self) -> Option<Span> {
+        let next = self.engine.next_due().await.expect("the database works");
+        next.map(|at| at.since(self.engine.now()))
+    }
+
+    /// Moves the clock to the next moment at which something falls due, and lets it happen.
+    pub(crate) async fn to_next(&self) -> Span {
+        let span = self.until_next().await.expect("something waits");
+        self.wait(span).await;
+        span
+    }
+
     /// The words that reached a customer, oldest first; a template as `template:name(values)`.
     pub(crate) fn heard(&self, customer: Customer) -> Vec<String> {
         self.received(customer).iter().map(words).collect()
@@ -256,6 +302,24 @@ impl World {
             .iter()
             .map(|row| row.delivery.state.name())
             .collect()
+    }
+
+    /// Every run of the location's rules, in the order of their events.
+    pub(crate) async fn runs(&self) -> Vec<Run> {
+        let mut all = Vec::new();
+        for row in self.events().await {
+            let store = self.engine.store().of(self.location_id);
+            let runs = store.runs(row.event.id).await.expect("runs");
+            all.extend(runs.into_iter().map(|row| row.run));
+        }
+        all
+    }
+
+    /// What the rules logged, and what the engine noted about their runs.
+    pub(crate) async fn traced(&self) -> Vec<String> {
+        let runs = self.runs().await;
+        let lines = runs.into_iter().flat_map(|run| run.trace);
+        lines.map(|line| line.text).collect()
     }
 
     fn next(&self) -> u64 {

@@ -10,10 +10,15 @@ use crate::domain::delivery::{Delivery, DeliveryState, Origin};
 use crate::domain::effect::Effect;
 use crate::domain::ids::{DeliveryId, RunId, TimerId};
 use crate::domain::inbound::Stage;
+use crate::domain::local;
+use crate::domain::location::Location;
+use crate::domain::quiet::Place;
+use crate::domain::time::{Span, Timestamp};
+use crate::domain::window::Window;
 use crate::store::{HoldChange, TimerChange, TimerRow};
 
 impl Deciding<'_> {
-    /// Takes an effect in; says why where it is not to be.
+    /// Takes an effect in; says what became of it where that is not what was asked.
     pub(super) fn apply(
         &mut self,
         rule: &ActiveRule,
@@ -21,9 +26,10 @@ impl Deciding<'_> {
         ordinal: usize,
         effect: &Effect,
         held: bool,
-    ) -> Option<&'static str> {
+    ) -> Option<String> {
         let now = self.question.now;
         let ordinal_bytes = (ordinal as u64).to_be_bytes();
+        let location = self.question.location;
         let snapshot = self.snapshot.as_mut()?;
         match effect {
             Effect::Reply { content, fallback } => {
@@ -57,18 +63,22 @@ impl Deciding<'_> {
                 if_silent,
                 args,
             } => {
+                let window = snapshot.conversation.window;
+                let (due_at, remark) = place(location, window, handler, *due_at, now);
                 self.decision.timers.push(TimerChange::Set(TimerRow {
                     location_id: snapshot.location.id,
                     conversation_id: snapshot.conversation.id,
                     rule_id: rule.id,
                     handler: handler.clone(),
                     id: TimerId::derive(&[run_id.bytes(), &ordinal_bytes]),
-                    due_at: *due_at,
+                    due_at,
                     if_silent: *if_silent,
                     args: args.clone(),
                     set_at: now,
                     set_seq: self.question.event.seq,
+                    when_held: false,
                 }));
+                return remark;
             }
             Effect::CancelTimer { handler } => {
                 let change = TimerChange::Cancel {
@@ -91,7 +101,7 @@ impl Deciding<'_> {
             Effect::Hold { span } => {
                 let in_force = snapshot.conversation.held(now);
                 if in_force.is_some_and(|hold| hold.by != HeldBy::Rule) {
-                    return Some("not held: a person is in charge already");
+                    return Some("not held: a person is in charge already".to_owned());
                 }
                 self.change_hold(Some(Hold {
                     by: HeldBy::Rule,
@@ -136,7 +146,7 @@ impl Deciding<'_> {
         content: Content,
         fallback: Option<Content>,
         when_held: bool,
-    ) -> Option<&'static str> {
+    ) -> Option<String> {
         let Question { event, now, .. } = *self.question;
         let snapshot = self.snapshot.as_ref()?;
         let conversation = &snapshot.conversation;
@@ -178,6 +188,43 @@ impl Deciding<'_> {
             retrying_since: None,
             created_at: now,
         });
-        refused.then_some("not sent: the customer opted out")
+        refused.then(|| "not sent: the customer opted out".to_owned())
+    }
+}
+
+/// When a follow-up comes that a run asks for, quiet hours considered, and what the trace says of it.
+fn place(
+    location: &Location,
+    window: Window,
+    handler: &str,
+    due_at: Timestamp,
+    now: Timestamp,
+) -> (Timestamp, Option<String>) {
+    let Some(quiet) = &location.settings.quiet_hours else {
+        return (due_at, None);
+    };
+    let zone = location.time_zone;
+    let clock = |at: Timestamp| {
+        // Within the week that begins now a weekday says it all.
+        let format = if at.since(now) < Span::days(6) {
+            "%a %H:%M"
+        } else {
+            "%a %-d %b %H:%M"
+        };
+        local::shown(at, zone).format(format).to_string()
+    };
+    match quiet.place(due_at, now, window, zone) {
+        Place::AsAsked => (due_at, None),
+        Place::After(at) => {
+            let remark = format!("{handler} waits until {}: quiet hours", clock(at));
+            (at, Some(remark))
+        }
+        Place::Before(at) => {
+            let remark = format!(
+                "{handler} comes at {} already: the window closes in the quiet hours that follow",
+                clock(at)
+            );
+            (at, Some(remark))
+        }
     }
 }

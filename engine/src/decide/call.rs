@@ -1,19 +1,71 @@
-//! Which function of a rule an event calls, and with what.
+//! Which functions of a rule an event calls, and with what.
 
 use crate::domain::event::{Event, Payload};
 use crate::domain::ids::RunId;
 use crate::domain::message::Body;
-use crate::script::Input;
+use crate::domain::snapshot::Snapshot;
+use crate::script::{Input, Script};
+
+/// The functions that an event calls, one after the other in the same run, and what they are told.
+pub(super) struct Call<'a> {
+    pub(super) handlers: Vec<&'a str>,
+    pub(super) input: Input<'a>,
+}
+
+impl<'a> Call<'a> {
+    /// What an event calls, if it is one that calls anything. A customer's message that begins anew, after
+    /// nothing or after a long time, calls `on_start` first.
+    pub(super) fn of(event: &'a Event, snapshot: Option<&Snapshot>) -> Option<Self> {
+        let (handler, input) = handler(event)?;
+        let starts = handler == ON_MESSAGE && snapshot.is_some_and(|it| begins_anew(event, it));
+        let handlers = if starts {
+            vec![ON_START, handler]
+        } else {
+            vec![handler]
+        };
+        Some(Self { handlers, input })
+    }
+
+    /// As much of it as a script has functions for.
+    pub(super) fn on(mut self, script: &Script) -> Option<Self> {
+        self.handlers.retain(|handler| script.defines(handler));
+        (!self.handlers.is_empty()).then_some(self)
+    }
+
+    /// Whether it is called although someone holds the conversation, for what it notes, not for what it sends.
+    pub(super) fn is_heard_when_held(&self) -> bool {
+        let heard = |handler: &&str| matches!(*handler, "on_echo" | "on_status");
+        self.handlers.iter().any(heard)
+    }
+}
+
+const ON_MESSAGE: &str = "on_message";
+const ON_START: &str = "on_start";
 
 /// The function that an event calls, and what it is told.
-pub(super) fn call(event: &Event) -> Option<(&str, Input<'_>)> {
+fn handler(event: &Event) -> Option<(&str, Input<'_>)> {
     let at = event.at;
     match &event.payload {
-        Payload::Message { message } => match message.body {
-            Body::Reaction { .. } | Body::Edit { .. } | Body::Revoke { .. } | Body::System(_) => {
-                None
+        Payload::Message { message } => match &message.body {
+            Body::Reaction { message_id, emoji } => {
+                let input = Input::Reaction {
+                    message_id,
+                    emoji,
+                    at,
+                };
+                Some(("on_reaction", input))
             }
-            _ => Some(("on_message", Input::Message { message, at })),
+            Body::Edit { message_id, body } => {
+                let input = Input::Edit {
+                    message_id,
+                    body,
+                    at,
+                };
+                Some(("on_edit", input))
+            }
+            Body::Revoke { message_id } => Some(("on_revoke", Input::Revoke { message_id, at })),
+            Body::System(_) => None,
+            _ => Some((ON_MESSAGE, Input::Message { message, at })),
         },
         Payload::Echo { message, .. } if message.body.is_line() => {
             Some(("on_echo", Input::Echo { message, at }))
@@ -31,13 +83,23 @@ pub(super) fn call(event: &Event) -> Option<(&str, Input<'_>)> {
                 due_at: *due_at,
             },
         )),
-        Payload::Tick { handler, .. } => Some((handler, Input::Tick)),
+        Payload::Tick {
+            handler, due_at, ..
+        } => Some((handler, Input::Tick { due_at: *due_at })),
         Payload::Echo { .. }
         | Payload::Update { .. }
         | Payload::History { .. }
         | Payload::AddressBook { .. }
         | Payload::Unknown { .. } => None,
     }
+}
+
+/// Whether the customer never wrote before, or not for as long as the location says.
+fn begins_anew(event: &Event, snapshot: &Snapshot) -> bool {
+    let idle = snapshot.location.settings.idle();
+    snapshot
+        .previous_message_at
+        .is_none_or(|previous| event.at.since(previous) >= idle)
 }
 
 /// Chance that is the same for every repetition of a run.

@@ -3,6 +3,7 @@
 
 mod apply;
 mod call;
+mod closing;
 
 use std::collections::BTreeMap;
 
@@ -19,10 +20,11 @@ use crate::domain::location::Location;
 use crate::domain::run::{Outcome, Run, TraceLine};
 use crate::domain::snapshot::Snapshot;
 use crate::domain::time::Timestamp;
-use crate::script::{Call, Input, Script, ScriptHost};
+use crate::script::{self, Script, ScriptHost};
 use crate::store::{HoldChange, RuleState, TimerChange, TimerRow};
 
-use self::call::{call, seed};
+use self::call::{Call, seed};
+pub(crate) use self::closing::ON_WINDOW_CLOSING;
 
 /// A published rule, compiled.
 #[derive(Clone)]
@@ -96,6 +98,7 @@ pub fn decide(host: &ScriptHost, question: &Question<'_>) -> Decision {
             deciding.visit(rule);
         }
     }
+    deciding.watch_window();
     deciding.decision
 }
 
@@ -110,27 +113,31 @@ struct Deciding<'a> {
 
 impl Deciding<'_> {
     fn visit(&mut self, rule: &ActiveRule) {
-        let event = self.question.event;
-        let called = call(event).filter(|(handler, _)| rule.script.defines(handler));
-        let Some((handler, input)) = called else {
+        let Question {
+            event, snapshot, ..
+        } = *self.question;
+        let Some(call) = Call::of(event, snapshot).and_then(|call| call.on(&rule.script)) else {
             return self.pass(rule, Outcome::NoHandler);
         };
         if self.stopped {
             return self.pass(rule, Outcome::Stopped);
         }
+        if self.silence_is_broken() {
+            return self.pass(rule, Outcome::NotSilent);
+        }
         let hold = self
             .snapshot
             .as_ref()
             .and_then(|snapshot| snapshot.conversation.held(self.question.now));
-        let heard_when_held = matches!(handler, "on_echo" | "on_status");
-        if hold.is_some() && !heard_when_held && !rule.script.even_when_held() {
+        if hold.is_some() && !call.is_heard_when_held() && !rule.script.even_when_held() {
             self.wait_for_release(rule);
             return self.pass(rule, Outcome::Held);
         }
-        if self.silence_is_broken() {
-            return self.pass(rule, Outcome::NotSilent);
+        if let Some(why) = self.closes_no_more() {
+            let why = why.to_owned();
+            return self.pass(rule, Outcome::Moot { why });
         }
-        self.run(rule, handler, input, hold);
+        self.run(rule, &call, hold);
     }
 
     fn pass(&mut self, rule: &ActiveRule, outcome: Outcome) {
@@ -140,7 +147,7 @@ impl Deciding<'_> {
         });
     }
 
-    fn run(&mut self, rule: &ActiveRule, handler: &str, input: Input<'_>, hold: Option<Hold>) {
+    fn run(&mut self, rule: &ActiveRule, call: &Call<'_>, hold: Option<Hold>) {
         let Question {
             event,
             location,
@@ -150,10 +157,10 @@ impl Deciding<'_> {
         } = *self.question;
         let none = Map::new();
         let run_id = RunId::derive(&[event.id.bytes(), rule.id.bytes()]);
-        let mut output = self.host.run(&Call {
+        let mut output = self.host.run(&script::Call {
             script: &rule.script,
-            handler,
-            input,
+            handlers: &call.handlers,
+            input: call.input,
             snapshot: self.snapshot.as_ref(),
             location,
             state: states.get(&rule.id).unwrap_or(&none),
@@ -165,7 +172,7 @@ impl Deciding<'_> {
             event_id: event.id,
             rule_id: rule.id,
             version: rule.version,
-            handler: handler.to_owned(),
+            handler: call.handlers.join(", "),
             outcome: Outcome::Nothing,
             effects: Vec::new(),
             trace: std::mem::take(&mut output.trace),
@@ -198,13 +205,10 @@ impl Deciding<'_> {
                             text: "not sent: a person is in charge".to_owned(),
                             line: 0,
                         });
-                    } else if let Some(refusal) =
+                    } else if let Some(text) =
                         self.apply(rule, run_id, ordinal, effect, hold.is_some())
                     {
-                        run.trace.push(TraceLine {
-                            text: refusal.to_owned(),
-                            line: 0,
-                        });
+                        run.trace.push(TraceLine { text, line: 0 });
                     }
                 }
                 if !effects.is_empty() {
@@ -216,13 +220,14 @@ impl Deciding<'_> {
         self.decision.runs.push(run);
     }
 
-    /// A timer that fell due just before a person took over waits again, for the release.
+    /// A timer that fell due just before someone took over waits again, for the release.
     fn wait_for_release(&mut self, rule: &ActiveRule) {
         let Payload::Timer {
             handler,
             args,
             due_at,
-            silent_since: None,
+            set_seq,
+            silent_since,
             ..
         } = &self.question.event.payload
         else {
@@ -238,10 +243,11 @@ impl Deciding<'_> {
             handler: handler.clone(),
             id: TimerId::derive(&[self.question.event.id.bytes(), b"released"]),
             due_at: *due_at,
-            if_silent: false,
+            if_silent: silent_since.is_some(),
             args: args.clone(),
             set_at: self.question.now,
-            set_seq: self.question.event.seq,
+            set_seq: silent_since.unwrap_or(*set_seq),
+            when_held: false,
         }));
     }
 

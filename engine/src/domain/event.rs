@@ -66,6 +66,9 @@ pub enum Payload {
         args: Option<Map<String, Value>>,
         /// When it was due.
         due_at: Timestamp,
+        /// The number of the event in whose run it was set.
+        #[serde(default)]
+        set_seq: i64,
         /// Set for `if_silent`: the number of the event from which silence counts.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         silent_since: Option<i64>,

@@ -39,7 +39,7 @@ const DAYS: [&str; 7] = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
 pub struct OpeningHours(Arc<[Vec<Shift>; 7]>);
 
 /// The days that are not like other days, the first that names a day counts. Cheap to clone.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "Vec<Holiday>", into = "Vec<Holiday>")]
 pub struct Holidays(Arc<[Holiday]>);
 
@@ -181,12 +181,6 @@ impl TryFrom<Vec<Holiday>> for Holidays {
 impl From<Holidays> for Vec<Holiday> {
     fn from(holidays: Holidays) -> Self {
         holidays.0.to_vec()
-    }
-}
-
-impl Default for Holidays {
-    fn default() -> Self {
-        Self(Arc::default())
     }
 }
 

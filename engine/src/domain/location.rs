@@ -39,6 +39,47 @@ impl Location {
     }
 }
 
+/// How long a customer is away before a message of theirs begins anew, unless `vars.idle` says otherwise.
+const IDLE: Span = Span::days(30);
+/// How long before the service window closes rules are told, unless `vars.window_warning` says otherwise.
+const WINDOW_WARNING: Span = Span::hours(1);
+
+impl LocationSettings {
+    /// How long a customer is away before a message of theirs begins anew.
+    pub fn idle(&self) -> Span {
+        self.span("idle").unwrap_or(IDLE)
+    }
+
+    /// How long before the service window closes rules are told.
+    pub fn window_warning(&self) -> Span {
+        self.span("window_warning").unwrap_or(WINDOW_WARNING)
+    }
+
+    fn span(&self, name: &str) -> Option<Span> {
+        Span::parse(self.vars.get(name)?.as_str()?).ok()
+    }
+
+    /// Whether the constants that mean something to the engine can be read.
+    ///
+    /// # Errors
+    /// A sentence for the person who set them.
+    pub fn check(&self) -> Result<(), String> {
+        for name in ["idle", "window_warning"] {
+            let readable = match self.vars.get(name) {
+                None | Some(Value::Null) => Ok(()),
+                Some(Value::String(text)) => Span::parse(text)
+                    .map(drop)
+                    .map_err(|error| error.to_string()),
+                Some(other) => Err(format!(
+                    "{other} is not a duration; write for example \"1h30m\""
+                )),
+            };
+            readable.map_err(|error| format!("vars.{name}: {error}"))?;
+        }
+        Ok(())
+    }
+}
+
 /// How a location behaves.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]

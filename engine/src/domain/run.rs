@@ -16,7 +16,7 @@ pub struct Run {
     pub rule_id: RuleId,
     /// The version that looked.
     pub version: i32,
-    /// The function that was called, or would have been.
+    /// The function that was called; "on_start, on_message" where both were.
     pub handler: String,
     /// What came of it.
     pub outcome: Outcome,
@@ -51,6 +51,11 @@ pub enum Outcome {
     Stopped,
     /// What it was waiting for no longer holds: the customer wrote, or a person did.
     NotSilent,
+    /// What it was to act on is no longer so.
+    Moot {
+        /// What is so instead.
+        why: String,
+    },
 }
 
 impl Outcome {
@@ -64,6 +69,7 @@ impl Outcome {
             Self::Held => "held",
             Self::Stopped => "stopped",
             Self::NotSilent => "not_silent",
+            Self::Moot { .. } => "moot",
         }
     }
 }

@@ -21,6 +21,11 @@ pub struct Snapshot {
     pub conversation: Conversation,
     /// The latest lines, oldest first, as many as the rules of the location read.
     pub history: Vec<Line>,
+    /// When the customer wrote before this message, if they did; looked up only if a rule of the location
+    /// has `on_start`.
+    pub previous_message_at: Option<Timestamp>,
+    /// Whether something was sent since the customer last wrote; looked up only when the window closes.
+    pub answered: bool,
 }
 
 /// A line of a conversation.

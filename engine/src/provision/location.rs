@@ -34,9 +34,10 @@ impl Engine {
     /// Creates a location.
     ///
     /// # Errors
-    /// Its name does not do, or the database failed.
+    /// Its name or a setting does not do, or the database failed.
     pub async fn create_location(&self, new: NewLocation) -> Result<Location, Problem> {
         let core = &self.core;
+        new.settings.check().map_err(Problem::Invalid)?;
         let id = LocationId::generate();
         let location = Location {
             id,
@@ -76,7 +77,10 @@ impl Engine {
             location.name = name(&new)?;
         }
         location.time_zone = change.time_zone.unwrap_or(location.time_zone);
-        location.settings = change.settings.unwrap_or(location.settings);
+        if let Some(settings) = change.settings {
+            settings.check().map_err(Problem::Invalid)?;
+            location.settings = settings;
+        }
         save(
             core,
             SaveLocation {

@@ -10,7 +10,8 @@ use super::catalog::catalog;
 use super::outline::{Function, Outline};
 use super::run::{Tag, Top};
 use super::scan::{Spot, Token, scan};
-use super::{Diagnostic, ScheduleLine, ScriptHost, convert, explain, language, limits};
+use super::{Diagnostic, ScheduleLine, ScriptHost, convert, every, explain, language, limits};
+use crate::domain::misfire::Misfire;
 use crate::domain::occurrence::CronLine;
 
 /// A script, ready to run.
@@ -297,19 +298,38 @@ fn schedules(
     functions: &[Function],
     problems: &mut Vec<Diagnostic>,
 ) -> Vec<ScheduleLine> {
-    let mut lines = Vec::new();
+    let mut lines: Vec<ScheduleLine> = Vec::new();
     for every in &top.schedules {
         let mut refuse = |message| problems.push(at(every.line, every.column, message));
         if let Err(message) = check_target(&every.handler, "location", Some(1), functions) {
             refuse(message);
         }
-        match CronLine::parse(&every.cron) {
-            Ok(cron) => lines.push(ScheduleLine {
+        let misfire = every::misfire(&every.options).unwrap_or_else(|message| {
+            refuse(message);
+            Misfire::default()
+        });
+        let line = match CronLine::parse(&every.cron) {
+            Ok(cron) => ScheduleLine {
                 cron,
                 handler: every.handler.clone(),
-            }),
-            Err(error) => refuse(error.to_string()),
+                misfire,
+            },
+            Err(error) => {
+                refuse(error.to_string());
+                continue;
+            }
+        };
+        let same = |other: &ScheduleLine| {
+            other.handler == line.handler && other.cron.text() == line.cron.text()
+        };
+        if lines.iter().any(same) {
+            refuse(format!(
+                "every(\"{}\", \"{}\") stands here twice; leave one out",
+                line.cron.text(),
+                line.handler
+            ));
         }
+        lines.push(line);
     }
     lines
 }

@@ -34,6 +34,8 @@ thread_local! {
     static DEADLINE: Cell<Option<Instant>> = const { Cell::new(None) };
     /// How many operations the run on this thread has taken so far.
     static OPERATIONS: Cell<u64> = const { Cell::new(0) };
+    /// How many of them its earlier calls took: Rhai counts each call from zero.
+    static EARLIER: Cell<u64> = const { Cell::new(0) };
 }
 
 /// Builds the language with the functions of the embedding program.
@@ -69,9 +71,15 @@ pub(super) fn build(functions: &[(String, usize, Arc<HostFunction>)]) -> Engine 
 pub(super) fn with_deadline<T>(work: impl FnOnce() -> T) -> T {
     DEADLINE.set(Some(Instant::now() + limits::DEADLINE));
     OPERATIONS.set(0);
+    EARLIER.set(0);
     let result = work();
     DEADLINE.set(None);
     result
+}
+
+/// Another call begins in the same run: what earlier ones took counts.
+pub(super) fn next_call() {
+    EARLIER.set(OPERATIONS.get());
 }
 
 #[expect(
@@ -80,7 +88,7 @@ pub(super) fn with_deadline<T>(work: impl FnOnce() -> T) -> T {
 )]
 fn guard(engine: &mut Engine) {
     engine.on_progress(|operations| {
-        OPERATIONS.set(operations);
+        OPERATIONS.set(EARLIER.get() + operations);
         if !operations.is_multiple_of(limits::DEADLINE_EVERY) {
             return None;
         }

@@ -5,6 +5,7 @@ mod api;
 pub mod catalog;
 mod compile;
 mod convert;
+mod every;
 mod explain;
 mod language;
 mod limits;
@@ -22,7 +23,8 @@ use serde_json::{Map, Value};
 use crate::domain::effect::Effect;
 use crate::domain::inbound::Status;
 use crate::domain::location::Location;
-use crate::domain::message::Message;
+use crate::domain::message::{Body, Message};
+use crate::domain::misfire::Misfire;
 use crate::domain::occurrence::CronLine;
 use crate::domain::run::TraceLine;
 use crate::domain::snapshot::Snapshot;
@@ -57,7 +59,7 @@ impl ScriptHost {
         Ok(Script(Arc::new(compiled)))
     }
 
-    /// Calls one handler of a script. Repeating a call gives the same output, byte for byte.
+    /// Calls a handler of a script, or several. Repeating a call gives the same output, byte for byte.
     pub fn run(&self, call: &Call<'_>) -> RunOutput {
         run::run(self, call)
     }
@@ -165,16 +167,18 @@ pub struct ScheduleLine {
     pub cron: CronLine,
     /// The function to call, with the location.
     pub handler: String,
+    /// What becomes of the times that were missed.
+    pub misfire: Misfire,
 }
 
-/// One call of one handler: everything that the run depends on.
+/// One call of a script: everything that the run depends on.
 #[derive(Clone, Copy)]
 pub struct Call<'a> {
     /// The script.
     pub script: &'a Script,
-    /// The function to call.
-    pub handler: &'a str,
-    /// What it is told besides the chat.
+    /// The functions to call, one after the other: they share state and effects, and fail together.
+    pub handlers: &'a [&'a str],
+    /// What they are told besides the chat.
     pub input: Input<'a>,
     /// The conversation; absent for a tick, which belongs to none.
     pub snapshot: Option<&'a Snapshot>,
@@ -205,6 +209,31 @@ pub enum Input<'a> {
         /// The provider's time of it.
         at: Timestamp,
     },
+    /// The customer reacted to a message.
+    Reaction {
+        /// The provider's id of that message.
+        message_id: &'a str,
+        /// The emoji; "" takes the reaction back.
+        emoji: &'a str,
+        /// The provider's time of it.
+        at: Timestamp,
+    },
+    /// The customer changed an earlier message.
+    Edit {
+        /// The provider's id of that message.
+        message_id: &'a str,
+        /// What it says now.
+        body: &'a Body,
+        /// The provider's time of the change.
+        at: Timestamp,
+    },
+    /// The customer deleted an earlier message.
+    Revoke {
+        /// The provider's id of that message.
+        message_id: &'a str,
+        /// The provider's time of it.
+        at: Timestamp,
+    },
     /// A message of this rule was sent, delivered, read, or failed.
     Status(&'a Status),
     /// A timer fell due.
@@ -215,7 +244,10 @@ pub enum Input<'a> {
         due_at: Timestamp,
     },
     /// A schedule of the location fell due.
-    Tick,
+    Tick {
+        /// When it was due.
+        due_at: Timestamp,
+    },
 }
 
 /// What came of a call.

@@ -1,4 +1,4 @@
-//! One call of one handler: what it may look at, what it has asked for so far, and how it ends.
+//! One call of a script: what it may look at, what it has asked for so far, and how it ends.
 
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -12,6 +12,7 @@ use serde_json::{Map, Value};
 use super::api::chat::Chat;
 use super::api::location::LocationView;
 use super::api::message::MessageView;
+use super::api::reaction::{ReactionView, WithdrawnView};
 use super::api::status::StatusView;
 use super::api::{Fallible, fail};
 use super::compile::Compiled;
@@ -19,6 +20,7 @@ use super::{Call, Failure, Input, RunOutput, ScriptHost, convert, explain, langu
 use crate::domain::contact::Contact;
 use crate::domain::conversation::{Conversation, Hold};
 use crate::domain::effect::Effect;
+use crate::domain::hours::Calendar;
 use crate::domain::run::TraceLine;
 use crate::domain::snapshot::Line;
 use crate::domain::time::{Span, Timestamp};
@@ -43,6 +45,8 @@ pub(super) struct Top {
 pub(super) struct Scheduled {
     pub(super) cron: String,
     pub(super) handler: String,
+    /// The map behind them; empty if there is none.
+    pub(super) options: RhaiMap,
     pub(super) line: u32,
     pub(super) column: u32,
 }
@@ -64,7 +68,7 @@ pub(super) struct Run {
     pub(super) location: Place,
     pub(super) conversation: Option<Conversation>,
     pub(super) history: Vec<Line>,
-    /// When the timer that fell due was due.
+    /// When the timer or the schedule that fell due was due.
     pub(super) due_at: Option<Timestamp>,
     /// The customer's message that is being answered.
     pub(super) message_id: Option<String>,
@@ -78,6 +82,7 @@ pub(super) struct Place {
     pub(super) name: String,
     pub(super) hold: Span,
     pub(super) vars: Map<String, Value>,
+    pub(super) calendar: Calendar,
 }
 
 /// What changes while a handler runs.
@@ -128,11 +133,12 @@ impl Run {
                 name: call.location.name.clone(),
                 hold: call.location.settings.hold_ms,
                 vars: call.location.settings.vars.clone(),
+                calendar: call.location.calendar(),
             },
             conversation,
             history,
             due_at: match call.input {
-                Input::Timer { due_at, .. } => Some(due_at),
+                Input::Timer { due_at, .. } | Input::Tick { due_at } => Some(due_at),
                 _ => None,
             },
             message_id: match call.input {
@@ -265,30 +271,20 @@ fn refused_pattern(pattern: &str, error: &regex::Error) -> String {
 /// Calls one handler.
 pub(super) fn run(host: &ScriptHost, call: &Call<'_>) -> RunOutput {
     let run = Arc::new(Run::new(call, &host.0.regexes));
-    let called = arguments(&run, call).and_then(|args| {
-        let options = CallFnOptions::new()
-            .eval_ast(false)
-            .with_tag(Tag::Run(Arc::clone(&run)));
-        let mut scope = Scope::new();
-        let ast = &run.compiled.ast;
-        let call = || {
-            host.0.engine.call_fn_with_options::<Dynamic>(
-                options,
-                &mut scope,
-                ast,
-                call.handler,
-                args,
-            )
-        };
-        // Known panics of the interpreter are out of a script's reach; an unknown one must not
-        // take other tenants along.
-        catch_unwind(AssertUnwindSafe(|| language::with_deadline(call)))
-            .unwrap_or_else(|_| fail("the interpreter failed at this script; please report it"))
-            .map_err(|error| explain_unless_stopped(&run, &error))
-            .or_else(|stopped| stopped.map_or(Ok(Dynamic::UNIT), Err))
+    let called = language::with_deadline(|| {
+        call.handlers.iter().try_for_each(|handler| {
+            if run.recorded().stopped {
+                return Ok(());
+            }
+            call_handler(host, &run, call.input, handler)
+                .map_err(|failure| located(failure, &run, handler))
+        })
     });
     let trace = std::mem::take(&mut run.recorded().trace);
-    let finished = called.and_then(|_| finish(&run, call.state));
+    let finished = called.and_then(|()| {
+        let last = call.handlers.last().copied().unwrap_or_default();
+        finish(&run, call.state).map_err(|failure| located(failure, &run, last))
+    });
     match finished {
         Ok((effects, state)) => RunOutput {
             result: Ok(effects),
@@ -297,12 +293,38 @@ pub(super) fn run(host: &ScriptHost, call: &Call<'_>) -> RunOutput {
             trace,
         },
         Err(failure) => RunOutput {
-            result: Err(located(failure, &run, call.handler)),
+            result: Err(failure),
             state: None,
             stopped: false,
             trace,
         },
     }
+}
+
+fn call_handler(
+    host: &ScriptHost,
+    run: &Arc<Run>,
+    input: Input<'_>,
+    handler: &str,
+) -> Result<(), Failure> {
+    let args = arguments(run, input, handler)?;
+    language::next_call();
+    let options = CallFnOptions::new()
+        .eval_ast(false)
+        .with_tag(Tag::Run(Arc::clone(run)));
+    let mut scope = Scope::new();
+    let ast = &run.compiled.ast;
+    let call = || {
+        let engine = &host.0.engine;
+        engine.call_fn_with_options::<Dynamic>(options, &mut scope, ast, handler, args)
+    };
+    // Known panics of the interpreter are out of a script's reach; an unknown one must not
+    // take other tenants along.
+    catch_unwind(AssertUnwindSafe(call))
+        .unwrap_or_else(|_| fail("the interpreter failed at this script; please report it"))
+        .map(drop)
+        .map_err(|error| explain_unless_stopped(run, &error))
+        .or_else(|failure| failure.map_or(Ok(()), Err))
 }
 
 /// Some errors have no place of their own, an empty loop for one; the handler then is the place.
@@ -331,29 +353,39 @@ fn refused(message: impl Into<String>) -> Failure {
     }
 }
 
-fn arguments(run: &Arc<Run>, call: &Call<'_>) -> Result<Vec<Dynamic>, Failure> {
-    let handler = call.handler;
+fn arguments(run: &Arc<Run>, input: Input<'_>, handler: &str) -> Result<Vec<Dynamic>, Failure> {
     let Some(arity) = run.compiled.arity(handler) else {
         return Err(refused(format!("the script has no function {handler}")));
     };
-    let first = match call.input {
-        Input::Tick => Dynamic::from(LocationView(Arc::clone(run))),
+    let first = match input {
+        Input::Tick { .. } => Dynamic::from(LocationView(Arc::clone(run))),
         _ => Dynamic::from(Chat(Arc::clone(run))),
     };
-    let second = match call.input {
+    let second = match input {
         Input::Message { message, at } | Input::Echo { message, at } => {
             Dynamic::from(MessageView::new(run, message, at))
         }
+        Input::Reaction {
+            message_id,
+            emoji,
+            at,
+        } => Dynamic::from(ReactionView::new(run, message_id, emoji, at)),
+        Input::Edit {
+            message_id,
+            body,
+            at,
+        } => Dynamic::from(MessageView::edited(run, message_id, body, at)),
+        Input::Revoke { message_id, at } => Dynamic::from(WithdrawnView::new(run, message_id, at)),
         Input::Status(status) => Dynamic::from(StatusView(Arc::new(status.clone()))),
         Input::Timer { args, .. } => Dynamic::from_map(
             args.map(|args| convert::map_from_json(args, run.zone))
                 .unwrap_or_default(),
         ),
-        Input::Tick => Dynamic::UNIT,
+        Input::Tick { .. } => Dynamic::UNIT,
     };
-    match (arity, call.input) {
-        (1, Input::Tick | Input::Timer { .. }) => Ok(vec![first]),
-        (2, Input::Tick) => Err(refused(format!(
+    match (arity, input) {
+        (1, Input::Tick { .. } | Input::Timer { .. }) => Ok(vec![first]),
+        (2, Input::Tick { .. }) => Err(refused(format!(
             "a schedule calls {handler}(location), but the script has it with two parameters"
         ))),
         (2, _) => Ok(vec![first, second]),

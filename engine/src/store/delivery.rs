@@ -196,6 +196,24 @@ impl LocationStore<'_> {
     }
 }
 
+impl LocationStore<'_> {
+    /// Whether something was sent, or is about to be, since the event of a number.
+    pub(crate) async fn is_answered(&self, id: ConversationId, seq: i64) -> Result<bool, Error> {
+        let unsent = [
+            DeliveryState::Reached(Stage::Failed),
+            DeliveryState::Cancelled,
+        ];
+        let sent = Entity::find()
+            .filter(Column::LocationId.eq(self.location_id.uuid()))
+            .filter(Column::ConversationId.eq(id.uuid()))
+            .filter(Column::Position.gte(Delivery::position(seq, 0)))
+            .filter(Column::State.is_not_in(unsent.map(DeliveryState::name)))
+            .one(self.reader())
+            .await?;
+        Ok(sent.is_some())
+    }
+}
+
 /// Rule, run and event that wanted a delivery, as columns; a person has none.
 fn origin_columns(origin: Origin) -> (Option<Uuid>, Option<Uuid>, Option<Uuid>) {
     match origin {

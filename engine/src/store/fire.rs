@@ -16,11 +16,13 @@ use crate::domain::time::Timestamp;
 pub(crate) enum Due {
     /// A timer of a conversation.
     Timer(TimerRow),
-    /// A cron line, and when it falls due next; an occurrence that comes too late is skipped.
-    Tick {
+    /// A timer that waits longer: until the quiet hours are over.
+    Postponed { timer: TimerRow, until: Timestamp },
+    /// The occurrences of a cron line that come now, and when it falls due next.
+    Ticks {
         schedule: Schedule,
+        fire: Vec<Timestamp>,
         next_at: Option<Timestamp>,
-        skipped: bool,
     },
 }
 
@@ -43,22 +45,24 @@ impl Operation for Fire {
     async fn apply(&self, tx: &DatabaseTransaction, batch: &mut Batch) -> Result<Fired, Error> {
         let mut events = Vec::with_capacity(self.due.len());
         for due in &self.due {
-            let event = match due {
-                Due::Timer(timer) => fire_timer(tx, batch, timer, self.now).await?,
-                Due::Tick {
+            match due {
+                Due::Timer(timer) => {
+                    events.extend(fire_timer(tx, batch, timer, self.now).await?);
+                }
+                Due::Postponed { timer, until } => timer::postpone(tx, timer, *until).await?,
+                Due::Ticks {
                     schedule,
+                    fire,
                     next_at,
-                    skipped,
                 } => {
-                    let moved = schedule::advance(tx, schedule, *next_at).await?;
-                    if moved && !skipped {
-                        fire_tick(tx, batch, schedule, self.now).await?
-                    } else {
-                        None
+                    if !schedule::advance(tx, schedule, *next_at).await? {
+                        continue;
+                    }
+                    for due_at in fire {
+                        events.extend(fire_tick(tx, batch, schedule, *due_at, self.now).await?);
                     }
                 }
-            };
-            events.extend(event);
+            }
         }
         Ok(events)
     }
@@ -87,6 +91,7 @@ async fn fire_timer(
             handler: timer.handler.clone(),
             args: timer.args.clone(),
             due_at: timer.due_at,
+            set_seq: timer.set_seq,
             silent_since: timer.if_silent.then_some(timer.set_seq),
         },
         at: timer.due_at,
@@ -105,6 +110,7 @@ async fn fire_tick(
     tx: &DatabaseTransaction,
     batch: &mut Batch,
     schedule: &Schedule,
+    due_at: Timestamp,
     now: Timestamp,
 ) -> Result<Option<Event>, Error> {
     let Schedule {
@@ -112,7 +118,7 @@ async fn fire_tick(
         rule_id,
         handler,
         cron,
-        next_at: due_at,
+        ..
     } = schedule;
     let new = NewEvent {
         location_id: *location_id,
@@ -122,9 +128,9 @@ async fn fire_tick(
         payload: Payload::Tick {
             handler: handler.clone(),
             cron: cron.clone(),
-            due_at: *due_at,
+            due_at,
         },
-        at: *due_at,
+        at: due_at,
         received_at: now,
         rule_id: Some(*rule_id),
         state: EventState::Pending,

@@ -2,10 +2,10 @@
 
 use sea_orm::entity::prelude::*;
 use sea_orm::sea_query::OnConflict;
-use sea_orm::{ActiveValue::Set, DatabaseTransaction, QueryOrder, QuerySelect};
+use sea_orm::{ActiveValue::Set, DatabaseTransaction, FromQueryResult, QueryOrder, QuerySelect};
 use serde_json::json;
 
-use super::{Error, LocationStore, batch, read_json, write_json};
+use super::{Error, LocationStore, batch, read_json, sql, write_json};
 use crate::domain::ids::{ChannelId, ConversationId, LocationId, MessageId};
 use crate::domain::inbound::Stage;
 use crate::domain::message::{Body, Message};
@@ -77,6 +77,38 @@ impl LocationStore<'_> {
             .await?;
         rows.reverse();
         rows.into_iter().map(MessageRow::try_from).collect()
+    }
+}
+
+#[derive(FromQueryResult)]
+struct Previous {
+    at: i64,
+}
+
+impl LocationStore<'_> {
+    /// When the customer wrote last before a message whose event has the number `seq`, as the provider
+    /// dates it. What was imported has no event, and was before.
+    pub(crate) async fn previous_message_at(
+        &self,
+        id: ConversationId,
+        message: &Message,
+        seq: i64,
+    ) -> Result<Option<Timestamp>, Error> {
+        const TEXT: &str = "SELECT m.at FROM rejoinder_message m LEFT JOIN rejoinder_event e \
+             ON e.location_id = m.location_id AND e.channel_id = m.channel_id AND e.kind = 'message' \
+             AND e.external_key = m.provider_id \
+             WHERE m.location_id = $1 AND m.conversation_id = $2 AND m.origin = 'customer' AND m.kind <> 'system' \
+             AND m.provider_id <> $3 AND (e.seq IS NULL OR e.seq < $4) ORDER BY m.at DESC LIMIT 1";
+        let values = [
+            self.location_id.uuid().into(),
+            id.uuid().into(),
+            message.provider_id.as_str().into(),
+            seq.into(),
+        ];
+        let previous = Previous::find_by_statement(sql(self.reader(), TEXT, values))
+            .one(self.reader())
+            .await?;
+        Ok(previous.map(|row| Timestamp::from_ms(row.at)))
     }
 }
 

@@ -6,8 +6,9 @@ use sea_orm::{ActiveValue::Set, DatabaseTransaction, IntoActiveModel, QueryOrder
 
 use super::{Error, Store, location};
 use crate::domain::ids::{LocationId, RuleId};
+use crate::domain::misfire::Misfire;
 use crate::domain::occurrence::CronLine;
-use crate::domain::time::Timestamp;
+use crate::domain::time::{Span, Timestamp};
 use crate::script::ScheduleLine;
 
 #[sea_orm::model]
@@ -23,6 +24,8 @@ pub struct Model {
     #[sea_orm(primary_key, auto_increment = false)]
     pub cron: String,
     pub next_at: i64,
+    pub misfire: String,
+    pub within_ms: Option<i64>,
 }
 
 impl ActiveModelBehavior for ActiveModel {}
@@ -38,6 +41,7 @@ pub(crate) struct Schedule {
     pub(crate) handler: String,
     pub(crate) cron: String,
     pub(crate) next_at: Timestamp,
+    pub(crate) misfire: Misfire,
 }
 
 impl From<Model> for Schedule {
@@ -48,6 +52,9 @@ impl From<Model> for Schedule {
             handler: row.handler,
             cron: row.cron,
             next_at: Timestamp::from_ms(row.next_at),
+            // What is unknown to this version is of a later one, which will look after it.
+            misfire: Misfire::read(&row.misfire, row.within_ms.map(Span::from_ms))
+                .unwrap_or_default(),
         }
     }
 }
@@ -110,6 +117,8 @@ pub(super) async fn replace(
             handler: Set(line.handler.clone()),
             cron: Set(line.cron.text().to_owned()),
             next_at: Set(next_at.ms()),
+            misfire: Set(line.misfire.name().to_owned()),
+            within_ms: Set(line.misfire.within().map(Span::ms)),
         };
         Entity::insert(row).exec_without_returning(tx).await?;
     }

@@ -1,7 +1,7 @@
 //! Pending handler calls of conversations: one per conversation, rule and handler.
 
 use sea_orm::entity::prelude::*;
-use sea_orm::{DatabaseTransaction, FromQueryResult, QueryOrder};
+use sea_orm::{ActiveValue::Set, Condition, DatabaseTransaction, FromQueryResult, QueryOrder};
 use serde_json::{Map, Value, json};
 
 use super::{Error, LocationStore, Store, batch, read_json, sql, write_json};
@@ -26,6 +26,7 @@ pub struct Model {
     pub args: Option<String>,
     pub set_at: i64,
     pub set_seq: i64,
+    pub when_held: bool,
 }
 
 impl ActiveModelBehavior for ActiveModel {}
@@ -53,6 +54,8 @@ pub struct TimerRow {
     pub set_at: Timestamp,
     /// The number of the event in whose run it was set: from then on silence counts.
     pub set_seq: i64,
+    /// Whether it fires although someone holds the conversation.
+    pub when_held: bool,
 }
 
 impl TryFrom<Model> for TimerRow {
@@ -74,6 +77,7 @@ impl TryFrom<Model> for TimerRow {
                 .transpose()?,
             set_at: Timestamp::from_ms(row.set_at),
             set_seq: row.set_seq,
+            when_held: row.when_held,
         })
     }
 }
@@ -90,8 +94,9 @@ impl Store {
         limit: u64,
     ) -> Result<Vec<TimerRow>, Error> {
         let text = format!(
-            "SELECT t.location_id, t.conversation_id, t.rule_id, t.handler, t.id, t.due_at, t.if_silent, t.args, t.set_at, t.set_seq \
-             {WITH_LANE} WHERE t.due_at <= $1 AND (l.held_until IS NULL OR l.held_until <= $1) \
+            "SELECT t.location_id, t.conversation_id, t.rule_id, t.handler, t.id, t.due_at, t.if_silent, t.args, t.set_at, \
+             t.set_seq, t.when_held {WITH_LANE} \
+             WHERE t.due_at <= $1 AND (l.held_until IS NULL OR l.held_until <= $1 OR t.when_held) \
              ORDER BY t.due_at LIMIT $2"
         );
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
@@ -114,7 +119,7 @@ impl Store {
     /// When the next timer of each location can fire: when it is due, or at the end of the hold that it waits for.
     pub(crate) async fn next_timers(&self) -> Result<Vec<(LocationId, Timestamp)>, Error> {
         let text = format!(
-            "SELECT t.location_id, MIN(CASE WHEN l.held_until > t.due_at THEN l.held_until ELSE t.due_at END) AS at \
+            "SELECT t.location_id, MIN(CASE WHEN l.held_until > t.due_at AND NOT t.when_held THEN l.held_until ELSE t.due_at END) AS at \
              {WITH_LANE} GROUP BY t.location_id"
         );
         let rows = Next::find_by_statement(sql(&self.reader, &text, []))
@@ -159,6 +164,7 @@ pub(super) fn row(timer: &TimerRow) -> batch::Row {
         json!(timer.args.as_ref().map(write_json)),
         json!(timer.set_at.ms()),
         json!(timer.set_seq),
+        json!(timer.when_held),
     ]
 }
 
@@ -180,15 +186,36 @@ pub(super) async fn cancel(
     Ok(())
 }
 
-/// Takes a timer that is due; false if it was moved, cancelled or taken meanwhile.
-pub(super) async fn take(tx: &DatabaseTransaction, timer: &TimerRow) -> Result<bool, Error> {
-    let deleted = Entity::delete_many()
-        .filter(Column::LocationId.eq(timer.location_id.uuid()))
-        .filter(Column::ConversationId.eq(timer.conversation_id.uuid()))
-        .filter(Column::RuleId.eq(timer.rule_id.uuid()))
-        .filter(Column::Handler.eq(&timer.handler))
-        .filter(Column::Id.eq(timer.id.uuid()))
+/// Moves a timer that is due to a later moment, unless it was moved, cancelled or taken meanwhile.
+pub(super) async fn postpone(
+    tx: &DatabaseTransaction,
+    timer: &TimerRow,
+    until: Timestamp,
+) -> Result<(), Error> {
+    let row = ActiveModel {
+        due_at: Set(until.ms()),
+        ..Default::default()
+    };
+    Entity::update_many()
+        .set(row)
+        .filter(is(timer))
         .exec(tx)
         .await?;
+    Ok(())
+}
+
+/// Takes a timer that is due; false if it was moved, cancelled or taken meanwhile.
+pub(super) async fn take(tx: &DatabaseTransaction, timer: &TimerRow) -> Result<bool, Error> {
+    let deleted = Entity::delete_many().filter(is(timer)).exec(tx).await?;
     Ok(deleted.rows_affected == 1)
+}
+
+/// This very timer: one that was set again since has another id.
+fn is(timer: &TimerRow) -> Condition {
+    Condition::all()
+        .add(Column::LocationId.eq(timer.location_id.uuid()))
+        .add(Column::ConversationId.eq(timer.conversation_id.uuid()))
+        .add(Column::RuleId.eq(timer.rule_id.uuid()))
+        .add(Column::Handler.eq(&timer.handler))
+        .add(Column::Id.eq(timer.id.uuid()))
 }

@@ -22,6 +22,17 @@ pub(super) fn register(api: &mut Api<'_>) {
         /// ```
         on "on_message(chat: chat, message: message)";
 
+        /// The customer's first message ever, or the first after a long time.
+        ///
+        /// How long that is the location's admin sets as `vars.idle`; 30 days unless set. Imported history
+        /// counts. It is called just before `on_message` of the same rule, in the same run: they share
+        /// `chat.state`, and if one of them fails, neither has any effect. `stop()` skips `on_message` too.
+        ///
+        /// ```rhai
+        /// fn on_start(chat, message) { chat.reply("Welcome!"); }
+        /// ```
+        on "on_start(chat: chat, message: message)";
+
         /// A person of the business wrote, from the phone app or through the API.
         ///
         /// That person holds the chat from then on, so what this function sends is dropped unless it
@@ -33,6 +44,52 @@ pub(super) fn register(api: &mut Api<'_>) {
         /// }
         /// ```
         on "on_echo(chat: chat, message: message)";
+
+        /// The customer reacted to a message with an emoji, or took the reaction back.
+        ///
+        /// A reaction does not open the service window.
+        ///
+        /// ```rhai
+        /// fn on_reaction(chat, reaction) {
+        ///     if reaction.emoji == "👍" { chat.contact.tag("likes us"); }
+        /// }
+        /// ```
+        on "on_reaction(chat: chat, reaction: reaction)";
+
+        /// The customer changed an earlier message: `message.id` is its id, the rest is as it says now.
+        ///
+        /// It does not open the service window.
+        ///
+        /// ```rhai
+        /// fn on_edit(chat, message) {
+        ///     if chat.state.order_in == message.id { chat.state.order = message.text; }
+        /// }
+        /// ```
+        on "on_edit(chat: chat, message: message)";
+
+        /// The customer deleted an earlier message for everyone; nothing of it is left but its id.
+        ///
+        /// It does not open the service window.
+        ///
+        /// ```rhai
+        /// fn on_revoke(chat, message) {
+        ///     if chat.state.order_in == message.id { chat.state.remove("order"); }
+        /// }
+        /// ```
+        on "on_revoke(chat: chat, message: withdrawn)";
+
+        /// The service window is about to close, and nobody has answered the customer's last message.
+        ///
+        /// How long before the end the location's admin sets as `vars.window_warning`; one hour unless set.
+        /// Any message that was sent since, by a rule or a person, is an answer. In quiet hours it comes
+        /// before they begin.
+        ///
+        /// ```rhai
+        /// fn on_window_closing(chat) {
+        ///     chat.reply("We have not forgotten you: an answer comes tomorrow.");
+        /// }
+        /// ```
+        on "on_window_closing(chat: chat)";
 
         /// A message that this rule sent got further, or failed.
         ///

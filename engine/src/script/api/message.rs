@@ -36,6 +36,23 @@ impl MessageView {
         }))
     }
 
+    /// An earlier message as it says now.
+    pub(in crate::script) fn edited(
+        run: &Arc<Run>,
+        message_id: &str,
+        body: &Body,
+        at: Timestamp,
+    ) -> Self {
+        let message = Message {
+            provider_id: message_id.to_owned(),
+            body: body.clone(),
+            reply_to: None,
+            forwarded: false,
+            referral: None,
+        };
+        Self::new(run, &message, at)
+    }
+
     fn body(&self) -> &Body {
         &self.0.message.body
     }

@@ -16,6 +16,7 @@ mod content;
 mod handlers;
 pub(super) mod location;
 pub(super) mod message;
+pub(super) mod reaction;
 pub(super) mod registrar;
 pub(super) mod status;
 mod store;
@@ -70,6 +71,7 @@ fn add_all(api: &mut Api<'_>) {
     store::register(api);
     location::register(api);
     status::register(api);
+    reaction::register(api);
     time::register(api);
     world::register(api);
     text::register(api);

@@ -2,7 +2,7 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use rhai::{Dynamic, NativeCallContext};
+use rhai::{Dynamic, Map, NativeCallContext};
 
 use super::{Api, Fallible, api, fail};
 use crate::script::run::{Scheduled, Tag, Top};
@@ -16,15 +16,21 @@ pub(super) fn register(api: &mut Api<'_>) {
         /// Calls a function by a cron line: minute, hour, day of the month, month, weekday.
         ///
         /// The line is read on the location's clocks; weekdays are written by name. Each time comes
-        /// exactly once, also on the days when clocks change; one that is more than 15 minutes late,
-        /// because the server was down, is skipped.
+        /// exactly once, also on the days when clocks change.
+        ///
+        /// The map says what becomes of times that were missed because the server was down:
+        /// `misfire: "once"`, which is what happens without it, calls the function once, late, for the
+        /// latest of them, unless that is more than 15 minutes ago; `within: "2h"` makes it wait longer.
+        /// `misfire: "skip"` leaves them out, and `misfire: "all"` calls it for each in order, 1,000 at most.
         ///
         /// ```rhai
         /// every("0 9 * * MON", "new_week");
+        /// every("0 18 * * *", "evening", #{ misfire: "once", within: "2h" });
         ///
         /// fn new_week(location) { log(`A new week at ${location.name}.`); }
+        /// fn evening(location) { log("The day is over."); }
         /// ```
-        top "every(cron: cron, handler: handler)" => every;
+        top "every(cron: cron, handler: handler, options?: map)" => every, every_with;
 
         /// Lets the rule's functions run while a person holds the chat, and send.
         ///
@@ -38,11 +44,21 @@ pub(super) fn register(api: &mut Api<'_>) {
 }
 
 fn every(context: NativeCallContext<'_>, cron: &str, handler: &str) -> Fallible<()> {
+    every_with(context, cron, handler, Map::new())
+}
+
+fn every_with(
+    context: NativeCallContext<'_>,
+    cron: &str,
+    handler: &str,
+    options: Map,
+) -> Fallible<()> {
     let (line, column) = crate::script::explain::place(context.call_position());
     at_top(&context, |top| {
         top.schedules.push(Scheduled {
             cron: cron.to_owned(),
             handler: handler.to_owned(),
+            options,
             line,
             column,
         });

@@ -21,6 +21,7 @@ fn staged(entry: &Entry) -> (String, String) {
     }
     let (head, event) = match entry.receiver {
         Some("status") => ("fn on_status(chat, status)", "failed window_closed"),
+        Some("reaction") => ("fn on_reaction(chat, reaction)", event("on_reaction")),
         _ => ("fn on_message(chat, message)", event("on_message")),
     };
     (
@@ -34,6 +35,11 @@ fn event(handler: &str) -> &'static str {
         "on_message" => "message What is the price? ref-42",
         "on_echo" => "echo /bot",
         "on_status" => "failed unreachable",
+        "on_start" => "start Hello",
+        "on_reaction" => "react 👍",
+        "on_edit" => "edit Two rooms",
+        "on_revoke" => "revoke",
+        "on_window_closing" => "timer on_window_closing",
         other => panic!("say here by which event {other} is called"),
     }
 }
@@ -44,7 +50,7 @@ fn first_function(script: &str) -> String {
     let (name, parameters) = rest.split_once('(').expect("parameters");
     match (name, parameters.split(')').next()) {
         (_, Some("location")) => format!("tick {name}"),
-        ("on_message" | "on_echo" | "on_status", _) => event(name).to_owned(),
+        (name, _) if name.starts_with("on_") => event(name).to_owned(),
         _ => format!("timer {name}"),
     }
 }

@@ -31,6 +31,16 @@ impl World {
         let contact_id = ContactId::derive(&[b"contact"]);
         let mut settings = LocationSettings::default();
         settings.vars.insert("phone".into(), json!("+49 30 1"));
+        settings.opening_hours = serde_json::from_value(json!({
+            "mon": ["09:00-13:00", "14:00-18:00"], "wed": ["09:00-13:00"], "fri": ["18:00-24:00"],
+            "sat": ["00:00-02:00"],
+        }))
+        .expect("hours");
+        settings.holidays = serde_json::from_value(json!([
+            { "date": "2026-11-25", "name": "Town fair", "hours": ["10:00-12:00"] },
+            { "date": "2026-12-21", "until": "2027-01-03" },
+        ]))
+        .expect("holidays");
         let snapshot = Snapshot {
             location: Location {
                 id: location_id,
@@ -77,6 +87,8 @@ impl World {
                 line("customer", "Hello", NOW - Span::hours(1)),
                 line("rule", "Hi!", NOW),
             ],
+            previous_message_at: None,
+            answered: false,
         };
         Self {
             host: ScriptHost::builder()
@@ -91,11 +103,21 @@ impl World {
     }
 
     fn call(&self, script: &Script, handler: &str, input: Input<'_>) -> RunOutput {
+        self.call_all(script, &[handler], input)
+    }
+
+    /// Calls as many of these as the script has.
+    fn call_all(&self, script: &Script, handlers: &[&str], input: Input<'_>) -> RunOutput {
+        let defined: Vec<&str> = handlers
+            .iter()
+            .copied()
+            .filter(|handler| handlers.len() == 1 || script.defines(handler))
+            .collect();
         self.host.run(&Call {
             script,
-            handler,
+            handlers: &defined,
             input,
-            snapshot: (!matches!(input, Input::Tick)).then_some(&self.snapshot),
+            snapshot: (!matches!(input, Input::Tick { .. })).then_some(&self.snapshot),
             location: &self.snapshot.location,
             state: &self.state,
             now: NOW,
@@ -131,6 +153,36 @@ impl World {
                     at: NOW,
                 },
             ),
+            "start" => {
+                let input = Input::Message {
+                    message: &text,
+                    at: NOW,
+                };
+                self.call_all(script, &["on_start", "on_message"], input)
+            }
+            "react" => {
+                let input = Input::Reaction {
+                    message_id: "wamid.0",
+                    emoji: rest,
+                    at: NOW,
+                };
+                self.call(script, "on_reaction", input)
+            }
+            "edit" => {
+                let input = Input::Edit {
+                    message_id: "wamid.0",
+                    body: &text.body,
+                    at: NOW,
+                };
+                self.call(script, "on_edit", input)
+            }
+            "revoke" => {
+                let input = Input::Revoke {
+                    message_id: "wamid.0",
+                    at: NOW,
+                };
+                self.call(script, "on_revoke", input)
+            }
             "tap" => {
                 let tapped = message(Body::Button(Choice {
                     id: rest.into(),
@@ -170,7 +222,7 @@ impl World {
                 };
                 self.call(script, handler, input)
             }
-            "tick" => self.call(script, rest, Input::Tick),
+            "tick" => self.call(script, rest, Input::Tick { due_at: NOW }),
             other => panic!("no such event: {other}"),
         };
         if let Some(state) = &output.state {

@@ -185,14 +185,15 @@ pub(super) static TIMERS: Bulk = Bulk::new(
         ("args", Text),
         ("set_at", Number),
         ("set_seq", Number),
+        ("when_held", Bool),
     ],
     "INSERT INTO rejoinder_timer (location_id, conversation_id, rule_id, handler, id, due_at, if_silent, args, set_at, \
-     set_seq) \
+     set_seq, when_held) \
      SELECT b_location_id, b_conversation_id, b_rule_id, b_handler, b_id, b_due_at, b_if_silent, b_args, b_set_at, \
-     b_set_seq FROM {b} \
+     b_set_seq, b_when_held FROM {b} \
      WHERE true ON CONFLICT (location_id, conversation_id, rule_id, handler) DO UPDATE SET id = excluded.id, \
      due_at = excluded.due_at, if_silent = excluded.if_silent, args = excluded.args, set_at = excluded.set_at, \
-     set_seq = excluded.set_seq",
+     set_seq = excluded.set_seq, when_held = excluded.when_held",
 );
 
 /// Deliveries of rules. One that holds a permit (`node`) is *sending* at once if window and hold allow
