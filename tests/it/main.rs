@@ -13,6 +13,7 @@ mod main_job;
 mod payloads;
 mod quiet;
 mod reactions;
+mod repeat;
 mod schedules;
 mod scripts;
 mod server;
