@@ -1,6 +1,8 @@
 //! Everything that a script can write: handlers, functions, properties and statements, each with its
 //! signature, what it does, and an example. Knows neither how any of it is done nor who reads it.
 
+mod read;
+
 use std::sync::LazyLock;
 
 use super::api;
@@ -17,6 +19,7 @@ pub struct Catalog {
     pub(super) chapters: Vec<Chapter>,
     pub(super) nouns: Vec<Noun>,
     pub(super) entries: Vec<Entry>,
+    pub(super) more: Vec<More>,
 }
 
 /// A part of the reference: entries that belong together.
@@ -56,6 +59,36 @@ pub struct Entry {
     pub example: String,
     /// The title of its chapter.
     pub chapter: &'static str,
+    /// Whether it comes with Rhai rather than with us.
+    pub of_rhai: bool,
+}
+
+/// A function that Rhai brings along and rules rarely need: known, so that it is not called wrong.
+#[derive(Clone, Copy, Debug)]
+pub struct More {
+    /// Its name.
+    pub name: &'static str,
+    /// How many values it takes, the one before the dot counted.
+    pub values: &'static [usize],
+    /// A call of it.
+    pub example: &'static str,
+    /// The title of the chapter that it goes with.
+    pub chapter: &'static str,
+}
+
+impl More {
+    pub(super) const fn new(
+        name: &'static str,
+        values: &'static [usize],
+        example: &'static str,
+    ) -> Self {
+        Self {
+            name,
+            values,
+            example,
+            chapter: "",
+        }
+    }
 }
 
 /// What an entry is.
@@ -158,9 +191,38 @@ impl Catalog {
         self.entries.iter().filter(|entry| entry.is_callable())
     }
 
+    /// What Rhai brings along beyond the entries.
+    pub fn more(&self) -> &[More] {
+        &self.more
+    }
+
+    /// Whether values of Rhai (text, arrays, numbers, ranges) have a property of a name; a map has any.
+    pub fn is_property_of_rhai(&self, name: &str) -> bool {
+        api::PROPERTIES_OF_RHAI.contains(&name)
+    }
+
+    /// What to write instead of a word that scripts must do without, such as `sleep`.
+    pub fn instead_of(&self, name: &str) -> Option<&'static str> {
+        api::refused(name)
+    }
+
+    /// Whether there is a function of a name, and whether one of them takes so many values, the one
+    /// before the dot counted. Functions of the script and of the host are not known here.
+    pub fn takes(&self, name: &str, values: usize) -> Option<bool> {
+        let ours = self.callable().filter(|entry| entry.name == name);
+        let ours = ours.map(|entry| {
+            let receiver = usize::from(entry.receiver.is_some());
+            values >= receiver && entry.arities().contains(&(values - receiver))
+        });
+        let more = self.more.iter().filter(|more| more.name == name);
+        let more = more.map(|more| more.values.contains(&values));
+        ours.chain(more).reduce(|one, other| one || other)
+    }
+
     /// How a function is called, from its examples: on `receiver` where one of the name is, else wherever.
     pub(super) fn usage(&self, name: &str, receiver: Option<&str>) -> Option<String> {
-        let of_name = || self.callable().filter(|entry| entry.name == name);
+        let ours = |entry: &&Entry| entry.name == name && !entry.of_rhai;
+        let of_name = || self.callable().filter(ours);
         let fits = |entry: &&Entry| receiver.is_some() && entry.receiver == receiver;
         let mut usages: Vec<&str> = of_name().filter(fits).flat_map(Entry::usages).collect();
         if usages.is_empty() {
@@ -177,50 +239,6 @@ impl Catalog {
 }
 
 impl Entry {
-    /// Reads a signature such as `chat.reply(content: content, otherwise?: template) -> text`, and a
-    /// documentation that ends with an example between "```rhai" and "```".
-    ///
-    /// # Panics
-    /// If there is a mistake in either; both are written in our own source and read by every test.
-    pub(super) fn read(signature: &'static str, documentation: &str) -> Self {
-        let (head, returns) = match signature.split_once(" -> ") {
-            Some((head, returns)) => (head, Some(Type(returns))),
-            None => (signature, None),
-        };
-        let (path, parameters, returns) = match head.split_once('(') {
-            Some((path, rest)) => (path, parameters(rest, signature), returns),
-            None => match head.split_once(": ") {
-                Some((path, of)) => (path, Vec::new(), Some(Type(of))),
-                None => panic!("{signature}: a property is written noun.name: type"),
-            },
-        };
-        let (receiver, name) = match path.split_once('.') {
-            Some((receiver, name)) => (Some(receiver), name),
-            None => (None, path),
-        };
-        let is_content = |of: Type| matches!(of.as_str(), "content" | "template");
-        let kind = match receiver {
-            Some(_) if head.contains('(') => Kind::Method,
-            Some(_) => Kind::Property,
-            None if returns.is_some_and(is_content) => Kind::Constructor,
-            None => Kind::Function,
-        };
-        let (doc, example) = documented(documentation);
-        assert!(!doc.is_empty(), "{signature}: the documentation is missing");
-        assert!(!example.is_empty(), "{signature}: the example is missing");
-        Self {
-            kind,
-            receiver,
-            name,
-            parameters,
-            returns,
-            signature,
-            doc,
-            example,
-            chapter: "",
-        }
-    }
-
     /// How few and how many values it takes, the receiver aside.
     pub fn arities(&self) -> std::ops::RangeInclusive<usize> {
         let needed = self.parameters.iter().filter(|own| !own.optional).count();
@@ -248,128 +266,9 @@ impl Entry {
         let parameters = self.parameters.iter().map(|parameter| parameter.of);
         parameters.chain(self.returns).flat_map(Type::alternatives)
     }
-
-    /// The calls in its example, from the beginning of their chain to their closing bracket.
-    fn usages(&self) -> Vec<&str> {
-        let mut found: Vec<&str> = Vec::new();
-        for (at, _) in self.example.match_indices(self.name) {
-            let end = at + self.name.len();
-            let own = !self.example[..at].ends_with(is_part_of_name);
-            if !own || !self.example[end..].starts_with('(') {
-                continue;
-            }
-            let call = &self.example
-                [start_of_chain(&self.example, at)..end_of_brackets(&self.example, end)];
-            if !found.contains(&call) {
-                found.push(call);
-            }
-        }
-        found
-    }
 }
 
 /// Whether a type is one of ours.
 pub(super) fn is_type(name: &str, catalog: &Catalog) -> bool {
     Type::NAMES.contains(&name) || catalog.nouns.iter().any(|noun| noun.name == name)
-}
-
-fn parameters(rest: &'static str, signature: &str) -> Vec<Parameter> {
-    let Some(list) = rest.strip_suffix(')') else {
-        panic!("{signature}: the closing bracket is missing");
-    };
-    let parameters = list.split(", ").filter(|text| !text.is_empty());
-    parameters
-        .map(|text| match text.split_once(": ") {
-            Some((name, of)) => Parameter {
-                name: name.trim_end_matches('?'),
-                of: Type(of),
-                optional: name.ends_with('?'),
-            },
-            None => panic!("{signature}: a parameter is written name: type"),
-        })
-        .collect()
-}
-
-/// A documentation as its prose and its example.
-fn documented(text: &str) -> (String, String) {
-    let (mut doc, mut example) = (String::new(), String::new());
-    let mut into_example = false;
-    for line in text.lines() {
-        let line = line.strip_prefix(' ').unwrap_or(line);
-        match line {
-            "```rhai" => into_example = true,
-            "```" => into_example = false,
-            _ => {
-                let into = if into_example { &mut example } else { &mut doc };
-                into.push_str(line);
-                into.push('\n');
-            }
-        }
-    }
-    (doc.trim().to_owned(), example.trim().to_owned())
-}
-
-fn is_part_of_name(letter: char) -> bool {
-    letter.is_alphanumeric() || letter == '_'
-}
-
-/// Where `a.b(c).` begins, of which the next name stands at `at`.
-fn start_of_chain(text: &str, at: usize) -> usize {
-    let mut depth = 0_usize;
-    let mut start = at;
-    for (index, letter) in text[..at].char_indices().rev() {
-        match letter {
-            ')' | ']' => depth += 1,
-            '(' | '[' if depth > 0 => depth -= 1,
-            '.' => {}
-            _ if depth > 0 || is_part_of_name(letter) => {}
-            _ => break,
-        }
-        start = index;
-    }
-    start
-}
-
-/// Where the bracket that opens at `open` has been closed.
-fn end_of_brackets(text: &str, open: usize) -> usize {
-    let (mut depth, mut quote) = (0_usize, None);
-    for (index, letter) in text[open..].char_indices() {
-        match (quote, letter) {
-            (None, '"' | '`') => quote = Some(letter),
-            (Some(mark), _) if mark == letter => quote = None,
-            (Some(_), _) => {}
-            (None, '(') => depth += 1,
-            (None, ')') if depth == 1 => return open + index + 1,
-            (None, ')') => depth -= 1,
-            _ => {}
-        }
-    }
-    text.len()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::{Entry, Kind};
-
-    #[test]
-    fn a_signature_tells_names_and_types_and_an_example_tells_the_call() {
-        let entry = Entry::read(
-            "chat.reply(content: content|text, otherwise?: template) -> any",
-            " Answers.\n\n Later.\n\n ```rhai\n let a = (b + 1).reply(\"a)\", f(2)); chat.reply(`x`);\n ```\n",
-        );
-        assert_eq!(
-            (entry.kind, entry.receiver, entry.name),
-            (Kind::Method, Some("chat"), "reply")
-        );
-        assert_eq!(entry.arities(), 1..=2);
-        assert_eq!(
-            entry.types().collect::<Vec<_>>(),
-            ["content", "text", "template", "any"]
-        );
-        assert_eq!(entry.summary(), "Answers.");
-        assert_eq!(
-            entry.usages(),
-            ["(b + 1).reply(\"a)\", f(2))", "chat.reply(`x`)"]
-        );
-    }
 }

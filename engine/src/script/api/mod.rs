@@ -10,6 +10,8 @@
 )]
 
 mod answer;
+mod array;
+mod builtin;
 pub(super) mod chat;
 mod contact;
 mod content;
@@ -33,7 +35,9 @@ use std::sync::Arc;
 use chrono_tz::Tz;
 use rhai::{Dynamic, Engine, EvalAltResult, NativeCallContext, Position};
 
+pub(super) use self::builtin::PROPERTIES as PROPERTIES_OF_RHAI;
 use self::registrar::{Api, api};
+pub(super) use self::world::refused;
 use super::catalog::{Catalog, Kind, catalog as known};
 use super::convert;
 use super::explain::nearest;
@@ -75,6 +79,8 @@ fn add_all(api: &mut Api<'_>) {
     time::register(api);
     world::register(api);
     text::register(api);
+    array::register(api);
+    builtin::register(api);
 }
 
 /// Ends the run with a message for the person who wrote the script.

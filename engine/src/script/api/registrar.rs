@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use rhai::{Dynamic, Engine, ImmutableString, NativeCallContext, RhaiNativeFunc};
 
 use super::{no_property, no_setter};
-use crate::script::catalog::{Catalog, Chapter, Entry, Noun, is_type};
+use crate::script::catalog::{Catalog, Chapter, Entry, More, Noun, is_type};
 
 /// The language while it is being built, and the catalog of what is in it.
 pub(in crate::script) struct Api<'a> {
@@ -35,8 +35,8 @@ impl<T: Clone + Send + Sync + 'static> Value for T {}
 /// }
 /// ```
 ///
-/// `fn` is a function or a method, `get` a property, `top` a statement for the top of a script, and
-/// `on` a handler, which the script writes itself.
+/// `fn` is a function or a method, `get` a property, `top` a statement for the top of a script, `on` a
+/// handler, which the script writes itself, and `rhai` what Rhai brings along.
 macro_rules! api {
     ($api:ident; $($(#[doc = $doc:literal])+ $kind:ident $signature:literal $(=> $($function:expr),+)?;)+) => {$(
         $crate::script::api::registrar::entry!(
@@ -61,6 +61,13 @@ macro_rules! entry {
         let mut entry = $crate::script::catalog::Entry::read($signature, $doc);
         entry.kind = $crate::script::catalog::Kind::Statement;
         let arities = [$($api.function(&entry, $function)),+];
+        $api.add(entry, &arities);
+    }};
+    // What Rhai registers itself.
+    (rhai $api:ident, $signature:literal, $doc:expr) => {{
+        let mut entry = $crate::script::catalog::Entry::read($signature, $doc);
+        entry.of_rhai = true;
+        let arities: Vec<usize> = entry.arities().collect();
         $api.add(entry, &arities);
     }};
     (on $api:ident, $signature:literal, $doc:expr) => {{
@@ -187,6 +194,17 @@ impl<'a> Api<'a> {
             .last()
             .map_or("", |chapter| chapter.title);
         self.catalog.entries.push(entry);
+    }
+
+    /// Adds what Rhai brings along beyond the entries of this chapter.
+    pub(super) fn more(&mut self, more: &[More]) {
+        let chapter = self
+            .catalog
+            .chapters
+            .last()
+            .map_or("", |chapter| chapter.title);
+        let more = more.iter().map(|more| More { chapter, ..*more });
+        self.catalog.more.extend(more);
     }
 
     /// The catalog of what was registered.

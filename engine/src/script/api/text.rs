@@ -4,13 +4,13 @@
 use rhai::ImmutableString;
 use unicode_normalization::UnicodeNormalization;
 
-use super::{Api, Fallible, api, fail};
+use super::{Api, Fallible, api, builtin, fail};
 use crate::script::limits::TEXT_BYTES;
 
 pub(super) fn register(api: &mut Api<'_>) {
     api.chapter(
         "Text",
-        "Text changes in place where nothing else is said. A text may have 64 KiB.",
+        "Text is written `\"…\"`, or `` `…` `` with values in it: `` `Hi ${name}` ``. Joining is `+`. A text may have 64 KiB.",
     );
     api! { api;
         /// Replaces every occurrence of one text by another, in place.
@@ -24,6 +24,7 @@ pub(super) fn register(api: &mut Api<'_>) {
             |text: &mut ImmutableString, old: char, new: &str| replace(text, old.encode_utf8(&mut [0; 4]), new),
             |text: &mut ImmutableString, old: &str, new: char| replace(text, old, new.encode_utf8(&mut [0; 4]));
     }
+    builtin::texts(api);
 }
 
 fn replace(text: &mut ImmutableString, old: &str, new: &str) -> Fallible<()> {

@@ -44,6 +44,9 @@ pub(super) fn register(api: &mut Api<'_>) {
         /// log("asked for", message.text);
         /// ```
         fn "log(value: any, second?: any, third?: any, fourth?: any)" =>
+            // Rhai's logarithms of numbers with a point would win over these for any value.
+            |c: NativeCallContext<'_>, a: f64| log(&c, &[&a.into()]),
+            |c: NativeCallContext<'_>, a: f64, b: f64| log(&c, &[&a.into(), &b.into()]),
             |c: NativeCallContext<'_>, a: Dynamic| log(&c, &[&a]),
             |c: NativeCallContext<'_>, a: Dynamic, b: Dynamic| log(&c, &[&a, &b]),
             |c: NativeCallContext<'_>, a: Dynamic, b: Dynamic, d: Dynamic| log(&c, &[&a, &b, &d]),
@@ -92,6 +95,12 @@ pub(super) fn register(api: &mut Api<'_>) {
         fn "map.to_json() -> text" => |map: &mut Map| to_json(&Dynamic::from_map(map.clone()));
     }
     register_refusals(api.mechanics());
+}
+
+/// What to write instead of something that scripts of other kinds may call.
+pub(in crate::script) fn refused(name: &str) -> Option<&'static str> {
+    let found = REFUSED.iter().find(|(refused, _)| *refused == name);
+    found.map(|(_, instead)| *instead)
 }
 
 fn register_refusals(engine: &mut Engine) {

@@ -82,3 +82,15 @@ fn an_example_shows_what_it_is_an_example_of() {
         assert!(shows, "{}: {}", entry.signature, entry.example);
     }
 }
+
+#[test]
+fn what_rhai_brings_along_can_be_called_as_told() {
+    for more in catalog().more() {
+        let script = format!("fn on_message(chat, message) {{ {}; }}", more.example);
+        let mut world = World::new();
+        let compiled = world.host.compile(&script).expect(more.example);
+        let result = world.play(&compiled, "message hello").result;
+        assert!(result.is_ok(), "{}: {result:?}", more.example);
+        assert!(more.example.contains(more.name), "{}", more.example);
+    }
+}
