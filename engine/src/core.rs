@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use tokio::sync::Semaphore;
+use tokio::sync::{Notify, Semaphore};
 use uuid::Uuid;
 
 use crate::adapter::Adapter;
@@ -51,6 +51,8 @@ pub(crate) struct Core {
     pub(crate) pace: Pace,
     pub(crate) permits: Arc<Semaphore>,
     pub(crate) halt: Halt,
+    /// Told when a rule has asked for a call.
+    pub(crate) requested: Notify,
 }
 
 impl Item for Event {

@@ -1,4 +1,4 @@
-//! Due timers and cron occurrences become events.
+//! Due timers, cron occurrences and answers that waited become events.
 
 use std::panic::AssertUnwindSafe;
 
@@ -27,6 +27,8 @@ pub(crate) async fn step(core: &Core) -> Result<usize, store::Error> {
     for schedule in core.store.due_schedules(now, MAX_BATCH).await? {
         due.push(ticks(core, schedule, now).await?);
     }
+    let answers = core.store.released_answers(now, MAX_BATCH).await?;
+    due.extend(answers.into_iter().map(Due::Answer));
     let count = due.len();
     if count > 0 {
         core.store.write(Fire { due, now }).await?;
@@ -85,7 +87,8 @@ pub(crate) async fn next_due(core: &Core) -> Result<Option<Timestamp>, store::Er
     }
     let schedule = core.store.next_schedule().await?;
     let rests = [core.inbox.next_rest(), core.outbox.next_rest()];
-    let moments = [timer, schedule].into_iter().chain(rests);
+    let request = core.store.next_request().await?;
+    let moments = [timer, schedule, request].into_iter().chain(rests);
     Ok(moments.flatten().min())
 }
 

@@ -3,7 +3,7 @@
 
 mod headers;
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, RwLock};
 
 use sha2::{Digest, Sha256};
@@ -17,7 +17,7 @@ use crate::domain::location::Location;
 use crate::script::{Script, ScriptHost};
 use crate::store::{self, Store, StoredChannel};
 
-pub(crate) use self::headers::{open_headers, seal_headers};
+pub(crate) use self::headers::{EndpointSetup, open_headers, seal_headers};
 
 /// Compiled scripts that are kept although no rule may use them any more: about 20 MB.
 const MAX_SCRIPTS: usize = 2_000;
@@ -30,6 +30,8 @@ pub(crate) struct LocationSetup {
     pub(crate) history_lines: u64,
     /// Whether any of the rules has `on_start`, which depends on when the customer wrote before.
     pub(crate) has_on_start: bool,
+    /// The names of the endpoints that the rules may call.
+    pub(crate) endpoints: BTreeSet<String>,
 }
 
 /// A channel and what opens its provider's API.
@@ -222,11 +224,15 @@ impl Setup {
             .map(|rule| rule.script.history_lines() as u64)
             .max()
             .unwrap_or(0);
+        let endpoints = store.endpoints().await?.into_iter();
         let setup = Arc::new(LocationSetup {
             has_on_start: rules.iter().any(|rule| rule.script.defines("on_start")),
             location,
             rules,
             history_lines,
+            endpoints: endpoints
+                .map(|endpoint| endpoint.name.to_string())
+                .collect(),
         });
         let mut kept = self.kept.write().expect("no one panics while holding it");
         if kept.revision != revision {

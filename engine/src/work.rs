@@ -87,7 +87,10 @@ async fn process(
         deliveries,
         timers,
         signals,
+        requests,
+        held_answer,
     } = decision;
+    let asks = !requests.is_empty();
     for run in &runs {
         if let crate::domain::run::Outcome::Error { line, column, .. } = &run.outcome {
             tracing::warn!(location.id = %event.location_id, rule.id = %run.rule_id, run.id = %run.id, line, column,
@@ -111,6 +114,8 @@ async fn process(
         hold,
         deliveries,
         timers,
+        requests,
+        held_answer,
         sender: reservation.is_some().then_some(core.node),
     };
     let committed = {
@@ -123,6 +128,9 @@ async fn process(
         Err(store::Error::Stale) => Vec::new(),
         Err(error) => return Err(error),
     };
+    if asks {
+        core.requested.notify_one();
+    }
     let mut deliveries = deliveries.into_iter().map(Box::new);
     match (reservation, deliveries.next()) {
         (Some(reservation), Some(first)) => {
@@ -170,6 +178,7 @@ async fn ask(
         event,
         location: &setup.location,
         rules: &setup.rules,
+        endpoints: &setup.endpoints,
         snapshot: snapshot.as_ref(),
         states: &states,
         now,

@@ -3,7 +3,7 @@
 //!
 //! `cargo bench -p rejoinder-tests --bench scripts`. Figures are printed, never asserted: machines differ.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::hint::black_box;
 use std::io::Write as _;
@@ -175,10 +175,12 @@ impl<'a> Decider<'a> {
     }
 
     fn decide_about(&self, event: &Event) -> usize {
+        let endpoints = BTreeSet::new();
         let question = Question {
             event,
             location: self.location,
             rules: &self.rules,
+            endpoints: &endpoints,
             snapshot: Some(self.snapshot),
             states: &self.states,
             now: NOW,

@@ -2,7 +2,8 @@
 //! signed webhooks and takes the answers.
 
 use rejoinder_adapters::meta::MetaConfig;
-use rejoinder_adapters::simulator::{Simulator, Statuses};
+use rejoinder_adapters::simulator::meta::Registration;
+use rejoinder_adapters::simulator::{MetaNumber, Simulator, Statuses};
 use rejoinder_adapters::{Calls, Reach};
 use rejoinder_engine::Engine;
 use rejoinder_engine::crypto::{Secret, Vault};
@@ -10,7 +11,7 @@ use rejoinder_engine::store::Store;
 use rejoinder_migrations::{Migrator, MigratorTrait};
 use rejoinder_server::{ServeOptions, Server};
 use reqwest::{Method, StatusCode};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::database::Database;
 
@@ -114,6 +115,35 @@ impl House {
             .as_str()
             .unwrap_or_else(|| panic!("an id in {answer}"))
             .to_owned()
+    }
+
+    /// Connects a number of Meta's to a location; the provider sends its webhooks here.
+    pub(crate) async fn number(&self, location: &str) -> MetaNumber {
+        let number = Registration {
+            webhook_url: self.url("/api/webhooks/whatsapp"),
+            app_secret: APP_SECRET.into(),
+            phone_number_id: "106853218861309".into(),
+            waba_id: "215589313241560883".into(),
+            display_phone: "4930901820".into(),
+            access_token: Some("a-token".into()),
+        };
+        let channel = json!({
+            "provider": "meta", "account": number.waba_id, "key": number.phone_number_id, "phone": "+49 30 901820",
+            "name": "front desk", "credentials": { "access_token": "a-token" }
+        });
+        self.created(&format!("/locations/{location}/channels"), channel)
+            .await;
+        self.simulator.meta_number(number)
+    }
+
+    /// Publishes a rule.
+    pub(crate) async fn publish(&self, location: &str, source: &str) {
+        let rule = json!({ "name": "rule", "source": source });
+        let rules = format!("/locations/{location}/rules");
+        let rule = self.created(&rules, rule).await;
+        let path = format!("{rules}/{rule}/publish");
+        let (status, answer) = self.api(Method::POST, &path, None).await;
+        assert!(status.is_success(), "{answer}");
     }
 
     pub(crate) async fn close(self) {

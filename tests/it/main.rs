@@ -3,6 +3,7 @@
 mod beginnings;
 mod closing;
 mod commands;
+mod crm;
 mod database;
 mod delivering;
 mod embedding;
@@ -14,6 +15,7 @@ mod payloads;
 mod quiet;
 mod reactions;
 mod repeat;
+mod requests;
 mod schedules;
 mod scripts;
 mod server;

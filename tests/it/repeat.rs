@@ -1,7 +1,7 @@
 //! A decision depends on its question alone: asked again, by another host, with the rule compiled anew, it is
 //! the same, byte for byte. Chance is seeded and the seed is printed with what differs.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
@@ -75,10 +75,12 @@ fn a_question_asked_again_has_the_same_answer_byte_for_byte() {
     for nth in 0..QUESTIONS {
         let (snapshot, event, now) = chance.scene(nth, &rules);
         let states = chance.states(&rules);
+        let endpoints = BTreeSet::from(["crm".to_owned()]);
         let question = Question {
             event: &event,
             location: &snapshot.location,
             rules: &rules,
+            endpoints: &endpoints,
             snapshot: Some(&snapshot),
             states: &states,
             now,

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use rejoinder_adapters::simulator::meta::{Registration, sign};
+use rejoinder_adapters::simulator::meta::sign;
 use reqwest::{Method, StatusCode};
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -19,36 +19,10 @@ async fn the_main_job_by_http(database: Database) {
             json!({ "name": "Casa Lima", "time_zone": "Europe/Berlin" }),
         )
         .await;
-    let number = Registration {
-        webhook_url: house.url("/api/webhooks/whatsapp"),
-        app_secret: APP_SECRET.into(),
-        phone_number_id: "106853218861309".into(),
-        waba_id: "215589313241560883".into(),
-        display_phone: "4930901820".into(),
-        access_token: Some("a-token".into()),
-    };
-    let channel = json!({
-        "provider": "meta", "account": number.waba_id, "key": number.phone_number_id, "phone": "+49 30 901820",
-        "name": "front desk", "credentials": { "access_token": "a-token" }
-    });
-    house
-        .created(&format!("/locations/{location}/channels"), channel)
-        .await;
+    let number = house.number(&location).await;
     let source = r#"fn on_message(chat, message) { chat.reply(`You said ${message.text}.`); }"#;
-    let rule = json!({ "name": "echo", "source": source });
-    let rule = house
-        .created(&format!("/locations/{location}/rules"), rule)
-        .await;
-    let (status, answer) = house
-        .api(
-            Method::POST,
-            &format!("/locations/{location}/rules/{rule}/publish"),
-            None,
-        )
-        .await;
-    assert!(status.is_success(), "{answer}");
+    house.publish(&location, source).await;
 
-    let number = house.simulator.meta_number(number);
     let pushed = number
         .customer_says("Ada", "+5511987654321", "hello")
         .await

@@ -1,6 +1,8 @@
 //! What a run wants becomes part of the decision: deliveries, timers, and changes of contact and hold.
 //! Knows nothing of scripts, nor of how a decision is written.
 
+use serde_json::{Map, Value};
+
 use super::{ActiveRule, Deciding, Question};
 use crate::adapter::SignalKind;
 use crate::domain::contact::{ContactChange, ContactChanges};
@@ -8,11 +10,12 @@ use crate::domain::content::Content;
 use crate::domain::conversation::{HeldBy, Hold};
 use crate::domain::delivery::{Delivery, DeliveryState, Origin};
 use crate::domain::effect::Effect;
-use crate::domain::ids::{DeliveryId, RunId, TimerId};
+use crate::domain::ids::{DeliveryId, RequestId, RunId, TimerId};
 use crate::domain::inbound::Stage;
 use crate::domain::local;
 use crate::domain::location::Location;
 use crate::domain::quiet::Place;
+use crate::domain::request::{Fault, Request};
 use crate::domain::time::{Span, Timestamp};
 use crate::domain::window::Window;
 use crate::store::{HoldChange, TimerChange, TimerRow};
@@ -109,6 +112,14 @@ impl Deciding<'_> {
                 }));
             }
             Effect::Release => self.change_hold(None),
+            Effect::Request {
+                endpoint,
+                data,
+                handler,
+            } => {
+                let id = RequestId::derive(&[run_id.bytes(), &ordinal_bytes]);
+                return self.request(rule, id, endpoint, data, handler.as_ref());
+            }
         }
         None
     }
@@ -189,6 +200,42 @@ impl Deciding<'_> {
             created_at: now,
         });
         refused.then(|| "not sent: the customer opted out".to_owned())
+    }
+
+    /// Asks for a call. Who may not be called is not, and the rule is told so like of any other answer.
+    fn request(
+        &mut self,
+        rule: &ActiveRule,
+        id: RequestId,
+        endpoint: &str,
+        data: &Map<String, Value>,
+        handler: Option<&String>,
+    ) -> Option<String> {
+        let Question {
+            event,
+            endpoints,
+            now,
+            ..
+        } = *self.question;
+        let conversation = &self.snapshot.as_ref()?.conversation;
+        let is_allowed = endpoints.contains(endpoint);
+        self.decision.requests.push(Request {
+            location_id: conversation.location_id,
+            id,
+            conversation_id: conversation.id,
+            rule_id: rule.id,
+            event_id: event.id,
+            endpoint: endpoint.to_owned(),
+            handler: handler.cloned(),
+            data: data.clone(),
+            attempts: 0,
+            not_before: now,
+            refusal: (!is_allowed).then_some(Fault::NotAllowed),
+            created_at: now,
+        });
+        (!is_allowed).then(|| {
+            format!("not called: the location has no endpoint '{endpoint}', and the answer is not_allowed")
+        })
     }
 }
 

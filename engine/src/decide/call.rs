@@ -86,6 +86,15 @@ fn handler(event: &Event) -> Option<(&str, Input<'_>)> {
         Payload::Tick {
             handler, due_at, ..
         } => Some((handler, Input::Tick { due_at: *due_at })),
+        Payload::Response {
+            endpoint,
+            handler,
+            response,
+            ..
+        } => {
+            let handler = handler.as_deref().unwrap_or("on_response");
+            Some((handler, Input::Response { endpoint, response }))
+        }
         Payload::Echo { .. }
         | Payload::Update { .. }
         | Payload::History { .. }

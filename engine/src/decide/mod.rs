@@ -5,7 +5,7 @@ mod apply;
 mod call;
 mod closing;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -15,8 +15,9 @@ use crate::domain::contact::ContactChanges;
 use crate::domain::conversation::Hold;
 use crate::domain::delivery::Delivery;
 use crate::domain::event::{Event, Payload};
-use crate::domain::ids::{RuleId, RunId, TimerId};
+use crate::domain::ids::{RequestId, RuleId, RunId, TimerId};
 use crate::domain::location::Location;
+use crate::domain::request::Request;
 use crate::domain::run::{Outcome, Run, TraceLine};
 use crate::domain::snapshot::Snapshot;
 use crate::domain::time::Timestamp;
@@ -48,6 +49,8 @@ pub struct Question<'a> {
     pub location: &'a Location,
     /// The published rules, in their order.
     pub rules: &'a [ActiveRule],
+    /// The names of the endpoints that they may call.
+    pub endpoints: &'a BTreeSet<String>,
     /// The conversation as it is; absent for a location's own events.
     pub snapshot: Option<&'a Snapshot>,
     /// What each rule remembers of the conversation.
@@ -72,6 +75,9 @@ pub struct Decision {
     pub(crate) timers: Vec<TimerChange>,
     /// Marks on the customer's message: best effort.
     pub signals: Vec<(SignalKind, String)>,
+    /// The calls that rules asked for.
+    pub requests: Vec<Request>,
+    pub(crate) held_answer: Option<RequestId>,
 }
 
 /// A rule that was asked, or would have been, and did not run.
@@ -220,8 +226,13 @@ impl Deciding<'_> {
         self.decision.runs.push(run);
     }
 
-    /// A timer that fell due just before someone took over waits again, for the release.
+    /// A timer that fell due just before someone took over waits again, for the release; so does the
+    /// answer of an endpoint.
     fn wait_for_release(&mut self, rule: &ActiveRule) {
+        if let Payload::Response { request_id, .. } = &self.question.event.payload {
+            self.decision.held_answer = Some(*request_id);
+            return;
+        }
         let Payload::Timer {
             handler,
             args,

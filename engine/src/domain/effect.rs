@@ -86,6 +86,16 @@ pub enum Effect {
     },
     /// Takes the conversation back.
     Release,
+    /// Calls an endpoint of the location; its answer is a new event.
+    Request {
+        /// What the location calls it.
+        endpoint: String,
+        /// What is sent.
+        data: Map<String, Value>,
+        /// The function that hears of the answer; `on_response` if none is named.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        handler: Option<String>,
+    },
 }
 
 impl Effect {

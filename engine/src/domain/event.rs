@@ -3,9 +3,12 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::ids::{ChannelId, ConversationId, DeliveryId, EventId, LocationId, RuleId, TimerId};
+use super::ids::{
+    ChannelId, ConversationId, DeliveryId, EventId, LocationId, RequestId, RuleId, TimerId,
+};
 use super::inbound::{AddressBookEntry, Status, Update};
 use super::message::Message;
+use super::request::Response;
 use super::time::Timestamp;
 
 /// Something that happened and is stored once.
@@ -82,6 +85,18 @@ pub enum Payload {
         /// When it was due.
         due_at: Timestamp,
     },
+    /// An endpoint answered a rule's request, or did not.
+    Response {
+        /// The request.
+        request_id: RequestId,
+        /// The endpoint, as the rule named it.
+        endpoint: String,
+        /// The function to call; `on_response` if none was named.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        handler: Option<String>,
+        /// The answer.
+        response: Response,
+    },
     /// News of a template, the account, the number, or the customer's preferences.
     Update {
         /// The news.
@@ -117,6 +132,7 @@ impl Payload {
             Self::Status { .. } => "status",
             Self::Timer { .. } => "timer",
             Self::Tick { .. } => "tick",
+            Self::Response { .. } => "response",
             Self::Update { .. } => "update",
             Self::History { .. } => "history",
             Self::AddressBook { .. } => "address_book",

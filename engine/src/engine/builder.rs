@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use tokio::sync::Semaphore;
+use tokio::sync::{Notify, Semaphore};
 use uuid::Uuid;
 
 use crate::adapter::Adapter;
@@ -187,6 +187,7 @@ impl Builder {
             pace: Pace::default(),
             permits: Arc::new(Semaphore::new(SEND_PERMITS)),
             halt: Halt::default(),
+            requested: Notify::new(),
         };
         let core = Arc::new(core);
         // Weak, so that the store does not keep alive what keeps it alive.

@@ -18,7 +18,7 @@ use crate::domain::snapshot::Line;
 use crate::domain::time::Timestamp;
 use crate::store::{self, Connection as DatabaseConnection, Lock, Store};
 use crate::work::HandOver;
-use crate::{deliver, schedule, work};
+use crate::{deliver, request, schedule, work};
 
 use self::builder::Database;
 pub use self::builder::{Builder, Error};
@@ -91,6 +91,10 @@ impl Engine {
         let core = Arc::clone(&self.core);
         running
             .tasks
+            .spawn(async move { request::run(&core).await });
+        let core = Arc::clone(&self.core);
+        running
+            .tasks
             .spawn(async move { schedule::run(&core).await });
         let core = Arc::clone(&self.core);
         running
@@ -155,6 +159,7 @@ impl Engine {
             while deliver::step(&self.core).await {
                 steps += 1;
             }
+            steps += request::step(&self.core).await?;
             if steps == before {
                 return Ok(steps);
             }
@@ -162,7 +167,7 @@ impl Engine {
     }
 
     /// The next moment at which something that waits falls due: a follow-up, a schedule, a message that
-    /// is tried again or waits for its pace or for evidence. `None` if nothing waits for time to pass.
+    /// is tried again or waits for its pace or for evidence, a request. `None` if nothing waits for time to pass.
     /// What can go on at once is due now, and what is late was due before now.
     ///
     /// With it a simulation moves its clock from moment to moment instead of guessing:

@@ -66,6 +66,7 @@ pub(super) fn compile(host: &ScriptHost, source: &str) -> Result<Compiled, Vec<D
     let mut problems = std::mem::take(&mut outline.problems);
     check_functions(&outline.functions, &mut problems);
     check_handler_names(&spots, &outline.functions, &mut problems);
+    check_requests(&spots, &outline.functions, &mut problems);
     if !problems.is_empty() {
         return Err(sorted(problems));
     }
@@ -192,6 +193,62 @@ fn check_handler_names(spots: &[Spot], functions: &[Function], problems: &mut Ve
     }
 }
 
+/// `chat.request("crm", data)` needs `on_response`, `chat.request("crm", data, "found")` needs `found`.
+fn check_requests(spots: &[Spot], functions: &[Function], problems: &mut Vec<Diagnostic>) {
+    for (i, spot) in spots.iter().enumerate() {
+        let is_method = i > 0 && spots[i - 1].is(".");
+        if spot.name() != Some("request") || !is_method {
+            continue;
+        }
+        let arguments = arguments(spots, i + 1);
+        match arguments.as_slice() {
+            [_, _] if !functions.iter().any(|own| own.name == "on_response") => {
+                problems.push(at_spot(
+                    spot,
+                    "nothing hears the answer; add fn on_response(chat, response) { … }, or name a \
+                     function as in chat.request(\"crm\", #{ … }, \"found\")",
+                ));
+            }
+            [_, _, [handler]] => {
+                let named = handler
+                    .text()
+                    .map(|name| check_response_target(name, functions));
+                if let Some(Err(message)) = named {
+                    problems.push(at_spot(handler, message));
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+/// Whether a function named for the answer to a request exists and takes it.
+pub(super) fn check_response_target(handler: &str, functions: &[Function]) -> Result<(), String> {
+    let Some(function) = functions.iter().find(|own| own.name == handler) else {
+        return Err(no_function(handler, "chat, response", functions));
+    };
+    let is_event = catalog().handler(handler).is_some();
+    if is_event && handler != "on_response" {
+        return Err(format!(
+            "{handler} is called by events; give this a function of its own"
+        ));
+    }
+    if function.parameters.len() != 2 {
+        return Err(format!(
+            "{handler} is given the answer as well; write fn {handler}(chat, response)"
+        ));
+    }
+    Ok(())
+}
+
+fn no_function(handler: &str, parameters: &str, functions: &[Function]) -> String {
+    let names = functions.iter().map(|own| own.name.as_str());
+    match explain::nearest(handler, names) {
+        Some(near) => format!("there is no function {handler}; did you mean \"{near}\"?"),
+        None => format!("there is no function {handler}; add fn {handler}({parameters}) {{ … }}"),
+    }
+}
+
 /// Whether a function named as a handler exists and can be called with what it will be given.
 pub(super) fn check_target(
     handler: &str,
@@ -200,13 +257,7 @@ pub(super) fn check_target(
     functions: &[Function],
 ) -> Result<(), String> {
     let Some(function) = functions.iter().find(|own| own.name == handler) else {
-        let names = functions.iter().map(|own| own.name.as_str());
-        return Err(match explain::nearest(handler, names) {
-            Some(near) => format!("there is no function {handler}; did you mean \"{near}\"?"),
-            None => {
-                format!("there is no function {handler}; add fn {handler}({first}) {{ … }}")
-            }
-        });
+        return Err(no_function(handler, first, functions));
     };
     let is_event = catalog().handler(handler).is_some();
     match (function.parameters.len(), given) {

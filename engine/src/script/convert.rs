@@ -117,6 +117,53 @@ pub(super) fn from_json(value: &Value, zone: Tz) -> Dynamic {
     }
 }
 
+/// A value from outside for a script: there, a map that looks like a time of ours is just a map.
+pub(super) fn from_outside(value: &Value) -> Dynamic {
+    match value {
+        Value::Array(items) => {
+            Dynamic::from_array(items.iter().map(from_outside).collect::<Array>())
+        }
+        Value::Object(map) => Dynamic::from_map(
+            map.iter()
+                .map(|(name, value)| (name.as_str().into(), from_outside(value)))
+                .collect(),
+        ),
+        plain => from_json(plain, Tz::UTC),
+    }
+}
+
+/// A value for the outside, which knows no times and durations: a text, and milliseconds.
+///
+/// # Errors
+/// As `to_json`.
+pub(super) fn to_outside(value: &Dynamic) -> Result<Value, String> {
+    Ok(untagged(to_json(value)?))
+}
+
+fn untagged(value: Value) -> Value {
+    match value {
+        Value::Array(items) => items.into_iter().map(untagged).collect(),
+        Value::Object(map) if is_tagged(&map) => {
+            let mut inner = map.into_iter().map(|(_, inner)| inner);
+            match inner.next().unwrap_or_default() {
+                Value::Object(own) => untagged_map(own),
+                plain => plain,
+            }
+        }
+        Value::Object(map) => untagged_map(map),
+        plain => plain,
+    }
+}
+
+fn untagged_map(map: Map<String, Value>) -> Value {
+    let entries = map.into_iter();
+    Value::Object(
+        entries
+            .map(|(name, value)| (name, untagged(value)))
+            .collect(),
+    )
+}
+
 fn from_tagged(map: &Map<String, Value>, zone: Tz) -> Option<Dynamic> {
     if !is_tagged(map) {
         return None;

@@ -34,6 +34,10 @@ pub(super) const VALUE_DEPTH: usize = 32;
 pub(super) const STATE_BYTES: usize = 64 * 1024;
 /// Most that travels with a timer, in bytes of JSON.
 pub(super) const ARGS_BYTES: usize = 8 * 1024;
+/// Most that a request sends, in bytes of JSON: as much as a rule may keep.
+pub(super) const REQUEST_BYTES: usize = 64 * 1024;
+/// Most requests of a run: each costs a connection, and a rule that wants more is a loop gone wrong.
+pub(super) const REQUESTS: usize = 5;
 /// Most effects of a run; a rule that wants more is a loop gone wrong.
 pub(super) const EFFECTS: usize = 100;
 /// Most lines of a trace; further lines are dropped, the last one says so.

@@ -26,6 +26,7 @@ use crate::domain::location::Location;
 use crate::domain::message::{Body, Message};
 use crate::domain::misfire::Misfire;
 use crate::domain::occurrence::CronLine;
+use crate::domain::request::Response;
 use crate::domain::run::TraceLine;
 use crate::domain::snapshot::Snapshot;
 use crate::domain::time::Timestamp;
@@ -69,6 +70,11 @@ impl Default for ScriptHost {
     fn default() -> Self {
         Self::new()
     }
+}
+
+/// Whether a value from outside is small enough for a script to hold.
+pub(crate) fn fits(value: &Value) -> bool {
+    convert::check_size(&convert::from_outside(value)).is_ok()
 }
 
 /// What a function of the embedding program looks like: pure, from values to a value.
@@ -247,6 +253,13 @@ pub enum Input<'a> {
     Tick {
         /// When it was due.
         due_at: Timestamp,
+    },
+    /// An endpoint answered a request of the rule, or did not.
+    Response {
+        /// What the rule called the endpoint.
+        endpoint: &'a str,
+        /// The answer.
+        response: &'a Response,
     },
 }
 

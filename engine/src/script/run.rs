@@ -13,6 +13,7 @@ use super::api::chat::Chat;
 use super::api::location::LocationView;
 use super::api::message::MessageView;
 use super::api::reaction::{ReactionView, WithdrawnView};
+use super::api::request::ResponseView;
 use super::api::status::StatusView;
 use super::api::{Fallible, fail};
 use super::compile::Compiled;
@@ -169,6 +170,19 @@ impl Run {
         Ok(())
     }
 
+    /// Notes a call that the script wants.
+    pub(super) fn want_request(&self, effect: Effect) -> Fallible<()> {
+        let is_request = |effect: &&Effect| matches!(effect, Effect::Request { .. });
+        let asked = self.recorded().effects.iter().filter(is_request).count();
+        if asked >= limits::REQUESTS {
+            return fail(format!(
+                "a run may make {} requests at most; ask for more when an answer comes",
+                limits::REQUESTS
+            ));
+        }
+        self.want(effect)
+    }
+
     /// The conversation; a schedule has none.
     pub(super) fn chat(&self) -> Fallible<&Conversation> {
         self.conversation
@@ -197,6 +211,16 @@ impl Run {
     /// Refuses the name of a function that the script does not have.
     pub(super) fn check_handler(&self, name: &str) -> Fallible<()> {
         super::compile::check_target(name, "chat", None, &self.compiled.functions).or_else(fail)
+    }
+
+    /// Refuses the name of a function that cannot hear an answer.
+    pub(super) fn check_response_handler(&self, name: &str) -> Fallible<()> {
+        super::compile::check_response_target(name, &self.compiled.functions).or_else(fail)
+    }
+
+    /// Whether the script has a function for answers to requests that name none.
+    pub(super) fn handles_responses(&self) -> bool {
+        self.compiled.function("on_response").is_some()
     }
 
     /// Writes a line to the trace.
@@ -382,6 +406,9 @@ fn arguments(run: &Arc<Run>, input: Input<'_>, handler: &str) -> Result<Vec<Dyna
                 .unwrap_or_default(),
         ),
         Input::Tick { .. } => Dynamic::UNIT,
+        Input::Response { endpoint, response } => {
+            Dynamic::from(ResponseView::new(endpoint, response))
+        }
     };
     match (arity, input) {
         (1, Input::Tick { .. } | Input::Timer { .. }) => Ok(vec![first]),

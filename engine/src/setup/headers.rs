@@ -3,9 +3,34 @@
 
 use std::collections::BTreeMap;
 
+use super::Setup;
 use crate::crypto::{DataKey, Place, Secret};
 use crate::domain::endpoint::Endpoint;
+use crate::domain::ids::LocationId;
 use crate::store::{self, StoredEndpoint};
+
+/// An endpoint, and what goes along.
+pub(crate) struct EndpointSetup {
+    pub(crate) endpoint: Endpoint,
+    pub(crate) headers: BTreeMap<String, Secret>,
+}
+
+impl Setup {
+    /// The endpoint of a name, opened. Calls are few: it is read anew for each.
+    pub(crate) async fn endpoint(
+        &self,
+        location_id: LocationId,
+        name: &str,
+    ) -> Result<Option<EndpointSetup>, store::Error> {
+        let Some(stored) = self.store.of(location_id).endpoint(name).await? else {
+            return Ok(None);
+        };
+        let key = self.data_key(location_id).await?;
+        let headers = open_headers(&key, &stored)?;
+        let endpoint = stored.endpoint;
+        Ok(Some(EndpointSetup { endpoint, headers }))
+    }
+}
 
 fn place(endpoint: &Endpoint, version: i32) -> Place<'_> {
     Place {

@@ -9,11 +9,12 @@ use serde_json::{Map, Value};
 use super::batch::{Batch, Flushed};
 use super::delivery;
 use super::timer::{self, TimerRow};
-use super::{Error, Operation, contact, lane, rule_state, run};
+use super::{Error, Operation, contact, lane, request, rule_state, run};
 use crate::domain::contact::ContactChanges;
 use crate::domain::conversation::Hold;
 use crate::domain::delivery::{Delivery, DeliveryState};
-use crate::domain::ids::{ConversationId, EventId, LocationId, RuleId};
+use crate::domain::ids::{ConversationId, EventId, LocationId, RequestId, RuleId};
+use crate::domain::request::Request;
 use crate::domain::run::Run;
 use crate::domain::time::Timestamp;
 
@@ -34,6 +35,9 @@ pub(crate) struct Commit {
     pub(crate) hold: HoldChange,
     pub(crate) deliveries: Vec<Delivery>,
     pub(crate) timers: Vec<TimerChange>,
+    pub(crate) requests: Vec<Request>,
+    /// The request whose answer this is, if it waits for the release of the conversation.
+    pub(crate) held_answer: Option<RequestId>,
     /// Set if the first delivery may be committed as *sending* at once: who sends it.
     pub(crate) sender: Option<Uuid>,
 }
@@ -99,6 +103,10 @@ impl Operation for Commit {
                     }
                 }
             }
+        }
+        request::insert(tx, &self.requests).await?;
+        if let Some(id) = self.held_answer {
+            request::hold(tx, location_id, id, self.event_id).await?;
         }
         // Only the first to be sent may leave at once: the others follow it.
         let mut sender = self.sender;

@@ -238,6 +238,21 @@ const INSERT_IN_LANE_POSTGRES: &str = insert!(
      WHERE location_id = $1 AND conversation_id = $4 FOR NO KEY UPDATE"
 );
 
+/// One event, as it is in this transaction.
+pub(super) async fn find(
+    tx: &DatabaseTransaction,
+    location_id: LocationId,
+    id: EventId,
+) -> Result<Option<Event>, Error> {
+    let row = Entity::find_by_id((location_id.uuid(), id.uuid()))
+        .one(tx)
+        .await?;
+    Ok(row
+        .map(EventRow::try_from)
+        .transpose()?
+        .map(|row| row.event))
+}
+
 /// Whether an event of this key is there.
 pub(super) async fn is_stored(
     tx: &DatabaseTransaction,

@@ -1,9 +1,10 @@
-//! Timers and cron lines that are due become events: taken and stored in one transaction.
+//! Timers, cron lines and held answers that are due become events: taken and stored in one transaction.
 
 use sea_orm::DatabaseTransaction;
 
 use super::batch::Batch;
 use super::event::NewEvent;
+use super::request::{self, HeldAnswer};
 use super::schedule::{self, Schedule};
 use super::timer::{self, TimerRow};
 use super::{Error, Operation, conversation, event, lane};
@@ -24,6 +25,8 @@ pub(crate) enum Due {
         fire: Vec<Timestamp>,
         next_at: Option<Timestamp>,
     },
+    /// An answer that waited for the release of its conversation.
+    Answer(HeldAnswer),
 }
 
 /// Turns what is due into events.
@@ -50,6 +53,9 @@ impl Operation for Fire {
                     events.extend(fire_timer(tx, batch, timer, self.now).await?);
                 }
                 Due::Postponed { timer, until } => timer::postpone(tx, timer, *until).await?,
+                Due::Answer(held) => {
+                    events.extend(request::release(tx, batch, held, self.now).await?);
+                }
                 Due::Ticks {
                     schedule,
                     fire,

@@ -135,6 +135,12 @@ impl EventJson {
                 json.error = status.failure.map(FailureJson::from);
                 json.delivery_id = delivery_id.map(|id| id.to_string());
             }
+            Payload::Response {
+                endpoint, response, ..
+            } => {
+                json.text = endpoint;
+                json.body = Some(plain(&response));
+            }
             Payload::Timer { handler, .. } | Payload::Tick { handler, .. } => json.text = handler,
             Payload::Update { update } => {
                 json.text = update.field;

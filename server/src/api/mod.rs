@@ -13,6 +13,7 @@ pub(crate) mod events;
 pub(crate) mod locations;
 pub(crate) mod messages;
 mod request;
+mod requests;
 pub(crate) mod rules;
 pub(crate) mod unrouted;
 
@@ -94,6 +95,7 @@ async fn route(path: &str, request: Request) -> Result<Response, Error> {
                 ["conversations", rest @ ..] => conversations::route(rest, &scoped).await,
                 ["contacts"] => contacts::all(&scoped).await,
                 ["events", rest @ ..] => events::route(rest, &scoped).await,
+                ["requests", rest @ ..] => requests::route(rest, &scoped).await,
                 ["deliveries", rest @ ..] => deliveries::route(rest, &scoped).await,
                 _ => Err(Error::Missing("path")),
             }

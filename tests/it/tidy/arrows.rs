@@ -201,7 +201,7 @@ const STOREYS: &[&[&str]] = &[
     &["decide", "halt", "lanes", "pace", "retry"],
     &["setup"],
     &["core"],
-    &["accept", "deliver", "schedule"],
+    &["accept", "deliver", "request", "schedule"],
     &["work"],
     &["engine"],
     &["provision"],

@@ -102,5 +102,21 @@ pub(super) fn register(api: &mut Api<'_>) {
         /// }
         /// ```
         on "on_status(chat: chat, status: status)";
+
+        /// A program that the rule has called by `chat.request`, naming no function, answered or did not.
+        ///
+        /// While somebody else holds the chat it waits for the release, unless the rule says
+        /// `even_when_held();`.
+        ///
+        /// ```rhai
+        /// fn on_message(chat, message) {
+        ///     chat.request("crm", #{ phone: chat.contact.phone });
+        /// }
+        ///
+        /// fn on_response(chat, response) {
+        ///     if response.ok { chat.reply(`Welcome back, ${response.body.name}!`); }
+        /// }
+        /// ```
+        on "on_response(chat: chat, response: response)";
     }
 }

@@ -20,6 +20,7 @@ pub(super) mod location;
 pub(super) mod message;
 pub(super) mod reaction;
 pub(super) mod registrar;
+pub(super) mod request;
 pub(super) mod status;
 mod store;
 mod template;
@@ -76,6 +77,7 @@ fn add_all(api: &mut Api<'_>) {
     location::register(api);
     status::register(api);
     reaction::register(api);
+    request::register(api);
     time::register(api);
     world::register(api);
     text::register(api);

@@ -22,6 +22,7 @@ fn staged(entry: &Entry) -> (String, String) {
     let (head, event) = match entry.receiver {
         Some("status") => ("fn on_status(chat, status)", "failed window_closed"),
         Some("reaction") => ("fn on_reaction(chat, reaction)", event("on_reaction")),
+        Some("response") => ("fn on_response(chat, response)", event("on_response")),
         _ => ("fn on_message(chat, message)", event("on_message")),
     };
     (
@@ -40,6 +41,7 @@ fn event(handler: &str) -> &'static str {
         "on_edit" => "edit Two rooms",
         "on_revoke" => "revoke",
         "on_window_closing" => "timer on_window_closing",
+        "on_response" => "response on_response 200 {\"id\":7,\"name\":\"Ada\",\"next\":\"Monday\"}",
         other => panic!("say here by which event {other} is called"),
     }
 }

@@ -9,6 +9,7 @@ use crate::domain::ids::{ChannelId, ContactId, ConversationId, LocationId};
 use crate::domain::inbound::{Failure, Stage, Status};
 use crate::domain::location::{Location, LocationSettings};
 use crate::domain::message::{Body, Choice, Message};
+use crate::domain::request::{Fault, Response};
 use crate::domain::snapshot::{Line, Snapshot};
 use crate::domain::time::{Span, Timestamp};
 use crate::domain::window::Window;
@@ -223,6 +224,22 @@ impl World {
                 self.call(script, handler, input)
             }
             "tick" => self.call(script, rest, Input::Tick { due_at: NOW }),
+            "response" => {
+                let (handler, rest) = rest.split_once(' ').expect("a handler");
+                let (status, body) = rest.split_once(' ').unwrap_or((rest, "null"));
+                let status = status.parse().expect("a status");
+                let response = Response {
+                    status,
+                    body: serde_json::from_str(body).expect("JSON"),
+                    error: (status == 0).then_some(Fault::Timeout),
+                    request: Map::from_iter([("phone".to_owned(), json!("+4930901820"))]),
+                };
+                let input = Input::Response {
+                    endpoint: "crm",
+                    response: &response,
+                };
+                self.call(script, handler, input)
+            }
             other => panic!("no such event: {other}"),
         };
         if let Some(state) = &output.state {
