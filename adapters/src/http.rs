@@ -103,6 +103,14 @@ fn retry_after(headers: &HeaderMap) -> Option<Span> {
     Some(Span::seconds(seconds.clamp(0, 3600)))
 }
 
+/// The error of a request that reaches no customer: there is nothing to be in doubt about.
+pub(crate) fn without_doubt(mut error: SendError) -> SendError {
+    if error.kind == SendErrorKind::InDoubt {
+        error.kind = SendErrorKind::Temporary;
+    }
+    error
+}
+
 /// The error without its address, which may hold an account's id or a customer's number.
 fn fault(error: &reqwest::Error) -> SendError {
     if error.is_connect() {

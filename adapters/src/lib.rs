@@ -6,6 +6,7 @@ mod call;
 pub mod http;
 pub mod meta;
 mod nesting;
+mod placeholders;
 pub mod simulator;
 pub mod twilio;
 

@@ -17,12 +17,16 @@ use crate::domain::contact::Address;
 use crate::domain::content::Content;
 use crate::domain::ids::{ChannelId, DeliveryId};
 use crate::domain::inbound::Inbound;
+use crate::domain::template::TemplateShape;
 use crate::domain::time::Span;
 
 pub use self::send_error::{SendError, SendErrorKind};
 
 /// The most that a webhook's body may weigh: Meta sends up to 3 MB, and a little room.
 pub const MAX_WEBHOOK_BYTES: usize = 4 * 1024 * 1024;
+
+/// Templates of one account at most, each language counted: Meta lets a verified business have as many.
+pub const MAX_TEMPLATES: usize = 6_000;
 
 /// The code that speaks one provider's protocol.
 pub trait Adapter: Send + Sync + 'static {
@@ -96,6 +100,18 @@ pub trait Adapter: Send + Sync + 'static {
                 "this provider keeps no resources",
             ))
         })
+    }
+
+    /// The templates of the account that `channel` belongs to, in every language and whatever their status:
+    /// `None` if the provider keeps no list that could be asked for, an empty one if the account has none.
+    ///
+    /// Asks as often as the list has pages; a list of more than `MAX_TEMPLATES` is an error, never a part.
+    fn templates<'a>(
+        &'a self,
+        _channel: &'a Channel,
+        _credentials: &'a Credentials,
+    ) -> BoxFuture<'a, Result<Option<Vec<TemplateShape>>, SendError>> {
+        Box::pin(async { Ok(None) })
     }
 
     /// How long to wait for evidence of a message whose fate is open, before it is left to a person

@@ -6,15 +6,18 @@ mod inbound;
 mod limits;
 mod outbound;
 mod signature;
+mod templates;
 
 use futures_util::future::BoxFuture;
 use rejoinder_engine::adapter::{
     Adapter, CredentialField, Credentials, Method, Outgoing, Received, Refused, Route, SendError,
-    Sent, Signal, Webhook,
+    SendErrorKind, Sent, Signal, Webhook,
 };
 use rejoinder_engine::crypto::Secret;
+use rejoinder_engine::domain::channel::Channel;
 use rejoinder_engine::domain::content::Content;
 use rejoinder_engine::domain::inbound::Inbound;
+use rejoinder_engine::domain::template::TemplateShape;
 use serde_json::Value;
 
 use crate::http::Http;
@@ -27,7 +30,7 @@ const CREDENTIAL_FIELDS: [CredentialField; 3] = [
     CredentialField {
         name: ACCESS_TOKEN,
         required: true,
-        help: "The token of a system user, or the business token of Embedded Signup, with the permission whatsapp_business_messaging (Business settings, System users).",
+        help: "The token of a system user, or the business token of Embedded Signup, with the permissions whatsapp_business_messaging and, to list templates, whatsapp_business_management (Business settings, System users).",
     },
     CredentialField {
         name: APP_SECRET,
@@ -144,6 +147,18 @@ impl Adapter for Meta {
         limits::check(content)
     }
 
+    fn templates<'a>(
+        &'a self,
+        channel: &'a Channel,
+        credentials: &'a Credentials,
+    ) -> BoxFuture<'a, Result<Option<Vec<TemplateShape>>, SendError>> {
+        Box::pin(async move {
+            templates::list(&self.http, &self.config, channel, credentials)
+                .await
+                .map(Some)
+        })
+    }
+
     fn send<'a>(&'a self, outgoing: &'a Outgoing<'a>) -> BoxFuture<'a, Result<Sent, SendError>> {
         Box::pin(outbound::send(&self.http, &self.config, outgoing))
     }
@@ -151,4 +166,14 @@ impl Adapter for Meta {
     fn signal<'a>(&'a self, signal: &'a Signal<'a>) -> BoxFuture<'a, Result<(), SendError>> {
         Box::pin(outbound::signal(&self.http, &self.config, signal))
     }
+}
+
+/// What opens Meta's API for a channel.
+fn token(credentials: &Credentials) -> Result<&Secret, SendError> {
+    credentials.get(ACCESS_TOKEN).ok_or_else(|| {
+        SendError::new(
+            SendErrorKind::Credential,
+            "the channel has no access_token; set one",
+        )
+    })
 }

@@ -13,7 +13,7 @@ use rejoinder_engine::domain::content::{
 };
 use serde_json::{Value, json};
 
-use super::{ACCESS_TOKEN, MetaConfig, errors};
+use super::{MetaConfig, errors, token};
 use crate::http::{Answer, Http};
 
 /// Sends one message.
@@ -63,12 +63,7 @@ async fn post(
     credentials: &Credentials,
     body: &Value,
 ) -> Result<Answer, SendError> {
-    let token = credentials.get(ACCESS_TOKEN).ok_or_else(|| {
-        SendError::new(
-            SendErrorKind::Credential,
-            "the channel has no access_token; set one",
-        )
-    })?;
+    let token = token(credentials)?;
     // The key becomes a part of the path, and must not become more.
     if channel.key.is_empty() || !channel.key.bytes().all(|byte| byte.is_ascii_digit()) {
         return Err(SendError::new(
@@ -89,8 +84,8 @@ async fn post(
     http.send(request).await
 }
 
-/// Whether the message was taken. Graph has answered errors with status 200 before.
-fn is_success(answer: &Answer) -> bool {
+/// Whether a request was carried out. Graph has answered errors with status 200 before.
+pub(super) fn is_success(answer: &Answer) -> bool {
     (200..300).contains(&answer.status)
         && !serde_json::from_slice(&answer.body)
             .is_ok_and(|body: Value| body.get("error").is_some_and(Value::is_object))

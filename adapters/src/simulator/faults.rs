@@ -54,7 +54,7 @@ pub enum Operation {
     Signal,
     /// To list messages (Twilio).
     List,
-    /// To read or change Content resources (Twilio).
+    /// To read or change templates: Meta's list of them, Twilio's Content resources.
     Content,
 }
 
@@ -65,7 +65,7 @@ pub struct Request<'a> {
     pub face: Face,
     /// What it wants.
     pub operation: Operation,
-    /// Meta's phone number id, the digits of Twilio's sender, or Twilio's account.
+    /// Meta's phone number id or business account, the digits of Twilio's sender, or Twilio's account.
     pub number: &'a str,
     /// The customer: digits, or a business-scoped id; empty if the operation has none.
     pub to: &'a str,

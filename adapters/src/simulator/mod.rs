@@ -139,6 +139,12 @@ impl Simulator {
         TwilioNumber::register(&self.world, registration)
     }
 
+    /// Adds a template to a business account of Meta's, as its list would tell of it, in place of one of
+    /// that name and language.
+    pub fn meta_template(&self, waba_id: &str, template: serde_json::Value) {
+        self.world.meta_templates.put(waba_id, template);
+    }
+
     /// Lets a further bearer token send by a number of Meta's.
     pub fn grant_meta(&self, phone_number_id: &str, token: &str) {
         let bearer = format!("Bearer {token}");

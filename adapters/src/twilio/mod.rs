@@ -21,6 +21,7 @@ use rejoinder_engine::crypto::Secret;
 use rejoinder_engine::domain::channel::Channel;
 use rejoinder_engine::domain::content::Content;
 use rejoinder_engine::domain::inbound::Inbound;
+use rejoinder_engine::domain::template::TemplateShape;
 use rejoinder_engine::domain::time::Span;
 use serde::Deserialize;
 
@@ -146,6 +147,18 @@ impl Adapter for Twilio {
         outgoing: &'a Outgoing<'a>,
     ) -> BoxFuture<'a, Result<String, SendError>> {
         Box::pin(templates::provide(&self.http, &self.config, outgoing))
+    }
+
+    fn templates<'a>(
+        &'a self,
+        channel: &'a Channel,
+        credentials: &'a Credentials,
+    ) -> BoxFuture<'a, Result<Option<Vec<TemplateShape>>, SendError>> {
+        Box::pin(async move {
+            templates::list(&self.http, &self.config, channel, credentials)
+                .await
+                .map(Some)
+        })
     }
 
     fn send<'a>(&'a self, outgoing: &'a Outgoing<'a>) -> BoxFuture<'a, Result<Sent, SendError>> {

@@ -1,6 +1,8 @@
 //! Content resources: what must exist at Twilio before buttons, lists and templates can be sent.
 //! Knows how they are named, found and created, and not how long their references are kept.
 
+mod list;
+
 use std::collections::BTreeMap;
 
 use http::Method;
@@ -10,8 +12,14 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::{TwilioConfig, errors, login};
-use crate::http::{Answer, Http};
+use crate::http::{Answer, Http, without_doubt};
 
+pub(super) use self::list::list;
+#[cfg(test)]
+pub(super) use self::list::shapes;
+
+/// The names of contents that we create begin with it.
+const OWN_PREFIX: &str = "rejoinder_";
 /// Twilio requires a language; nobody reviews or reads that of a message within the window.
 const SESSION_LANGUAGE: &str = "en";
 /// What a variable stands for in Twilio's console.
@@ -228,7 +236,7 @@ impl<'a> Draft<'a> {
 
     /// The name by which it is found again at Twilio.
     fn name(&self) -> String {
-        format!("rejoinder_{}", self.hash())
+        format!("{OWN_PREFIX}{}", self.hash())
     }
 }
 
@@ -263,6 +271,15 @@ struct Meta {
     next_page_url: Option<String>,
 }
 
+impl Meta {
+    /// What to ask for the next page. Only the query of its address is followed: the credentials go to
+    /// one host.
+    fn next(&self) -> Option<&str> {
+        let (_, query) = self.next_page_url.as_deref()?.split_once('?')?;
+        Some(query)
+    }
+}
+
 impl Contents<'_> {
     /// The newest content of exactly this name and language.
     async fn find(&self, name: &str, language: &str) -> Result<Option<String>, SendError> {
@@ -287,15 +304,9 @@ impl Contents<'_> {
             if let Some(content) = found {
                 return Ok(Some(content.sid));
             }
-            // Only the query of the address is followed: the credentials go to one host.
-            match page
-                .meta
-                .next_page_url
-                .as_deref()
-                .map(|url| url.split_once('?'))
-            {
-                Some(Some((_, next))) => next.clone_into(&mut query),
-                _ => break,
+            match page.meta.next() {
+                Some(next) => next.clone_into(&mut query),
+                None => break,
             }
         }
         Ok(None)
@@ -346,14 +357,6 @@ fn read<A: for<'de> Deserialize<'de>>(answer: &Answer) -> Result<A, SendError> {
             "Twilio's answer about its contents cannot be read",
         )
     })
-}
-
-/// Nothing here reaches the customer, so there is nothing to be in doubt about.
-fn without_doubt(mut error: SendError) -> SendError {
-    if error.kind == SendErrorKind::InDoubt {
-        error.kind = SendErrorKind::Temporary;
-    }
-    error
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::contact::{Peer, Phone};
 use super::ids::DeliveryId;
 use super::message::Message;
+use super::template::TemplateStatus;
 use super::time::Timestamp;
 
 /// One item of a webhook.
@@ -182,7 +183,11 @@ pub struct Update {
 #[serde(tag = "topic", rename_all = "snake_case")]
 pub enum Topic {
     /// A template: approved, paused, changed …
-    Template,
+    Template {
+        /// Whether it may be sent now, if that is what the news is.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        news: Option<TemplateNews>,
+    },
     /// The business account.
     Account,
     /// The phone number: quality, name, security.
@@ -202,13 +207,24 @@ impl Topic {
     /// The stable name, as stored and printed.
     pub const fn name(&self) -> &'static str {
         match self {
-            Self::Template => "template",
+            Self::Template { .. } => "template",
             Self::Account => "account",
             Self::Number => "number",
             Self::Preference { .. } => "preference",
             Self::Error => "error",
         }
     }
+}
+
+/// Whether a template may be sent from now on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TemplateNews {
+    /// Its name.
+    pub name: String,
+    /// The language of which this is told.
+    pub language: String,
+    /// Whether it may be sent.
+    pub status: TemplateStatus,
 }
 
 /// A message from before the number was connected.

@@ -23,5 +23,6 @@ pub mod rule;
 pub mod run;
 pub mod shift;
 pub mod snapshot;
+pub mod template;
 pub mod time;
 pub mod window;

@@ -1,12 +1,14 @@
 //! News of templates, accounts, numbers and preferences, and errors that belong to no message.
 //! Says what they are about and passes the value on as it came.
 
-use rejoinder_engine::domain::inbound::{ChannelKey, Inbound, Item, Topic, Update};
+use rejoinder_engine::domain::inbound::{ChannelKey, Inbound, Item, TemplateNews, Topic, Update};
+use rejoinder_engine::domain::template::TemplateStatus;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use super::json::{self, Object};
 use super::{Change, Unread};
+use crate::meta::templates;
 
 /// Reads a change that is news as a whole.
 pub(super) fn update(change: &Change<'_>) -> Result<Inbound, Unread> {
@@ -21,7 +23,9 @@ pub(super) fn update(change: &Change<'_>) -> Result<Inbound, Unread> {
         "message_template_status_update"
         | "message_template_quality_update"
         | "message_template_components_update"
-        | "template_category_update" => Topic::Template,
+        | "template_category_update" => Topic::Template {
+            news: template_news(field, change.value),
+        },
         "phone_number_quality_update"
         | "phone_number_name_update"
         | "security"
@@ -46,6 +50,24 @@ pub(super) fn update(change: &Change<'_>) -> Result<Inbound, Unread> {
     };
     let value = Value::Object(change.value.clone());
     Ok(news(change, Some(to), field, topic, value))
+}
+
+/// Whether a template may be sent, if that is what the news says.
+fn template_news(field: &str, value: &Object) -> Option<TemplateNews> {
+    if field != "message_template_status_update" {
+        return None;
+    }
+    let title = json::object(value, "other_info").and_then(|info| json::text(info, "title"));
+    let status = match title {
+        // The end of a pause comes under the event of the pause.
+        Some("UNPAUSE") => TemplateStatus::Approved,
+        _ => templates::status(json::text(value, "event")?)?,
+    };
+    Some(TemplateNews {
+        name: json::id(value, "message_template_name")?,
+        language: json::id(value, "message_template_language")?.replace('-', "_"),
+        status,
+    })
 }
 
 /// The business account: the entry's, except that news of partners comes under the partner's own id.

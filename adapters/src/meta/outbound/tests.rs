@@ -10,6 +10,7 @@ use rejoinder_engine::domain::contact::Phone;
 use rejoinder_engine::domain::ids::{ChannelId, DeliveryId, LocationId};
 
 use super::*;
+use crate::meta::ACCESS_TOKEN;
 
 const DELIVERY: &str = "dlv_018f3a5c7b2e7c0f8a1b2c3d4e5f6071";
 

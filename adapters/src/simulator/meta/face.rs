@@ -14,10 +14,10 @@ use super::super::log::{self, Outcome, ReceivedMessage, ReceivedSignal};
 use super::super::server::{Answer, Call, Dropped, Taken, carry, json};
 use super::super::statuses::{self, Subject};
 use super::super::world::{WindowRule, World, plain, read};
-use super::{check, number, title};
+use super::{check, number, templates, title};
 
 /// The code of too many requests to one number.
-const RATE_CODE: i64 = 130_429;
+pub(super) const RATE_CODE: i64 = 130_429;
 /// The code of free-form text outside the service window.
 const WINDOW_CODE: i64 = 131_047;
 
@@ -34,6 +34,12 @@ pub(in super::super) async fn answer(
             }
             messages(world, number, call).await
         }
+        (Some(version), Some(account), Some("message_templates")) if is_version(version) => {
+            if call.method != Method::GET {
+                return Ok(refusal(world, 100, "Unsupported request method."));
+            }
+            templates::list(world, account, call).await
+        }
         _ => Ok(refusal(world, 100, "Unknown path components.")),
     }
 }
@@ -43,11 +49,14 @@ fn is_version(text: &str) -> bool {
         .is_some_and(|rest| rest.starts_with(|letter: char| letter.is_ascii_digit()))
 }
 
+/// The Authorization header, if it is a bearer token.
+pub(super) fn bearer(call: Call<'_>) -> Option<&str> {
+    call.authorization
+        .filter(|value| value.len() > 7 && value.starts_with("Bearer "))
+}
+
 async fn messages(world: &Arc<World>, number: &str, call: Call<'_>) -> Result<Answer, Dropped> {
-    let bearer = call
-        .authorization
-        .filter(|value| value.len() > 7 && value.starts_with("Bearer "));
-    match world.meta_access.verdict(Some(number), bearer) {
+    match world.meta_access.verdict(Some(number), bearer(call)) {
         Verdict::Granted => {}
         Verdict::Foreign => {
             return Ok(refusal(world, 100, "Object missing or no access to it."));
@@ -181,7 +190,7 @@ async fn mark(world: &Arc<World>, number: &str, body: &Value) -> Result<Answer, 
 }
 
 /// An error as the Graph API writes it.
-fn refusal(world: &World, code: i64, details: &str) -> Answer {
+pub(super) fn refusal(world: &World, code: i64, details: &str) -> Answer {
     let body = json!({ "error": {
         "message": format!("(#{code}) {}", title(code)),
         "type": "OAuthException",

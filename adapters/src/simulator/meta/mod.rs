@@ -4,6 +4,7 @@
 mod check;
 mod face;
 mod number;
+mod templates;
 mod webhook;
 
 use bytes::Bytes;
@@ -17,10 +18,11 @@ use super::world::{Pushed, World, read};
 pub use self::number::MetaNumber;
 pub use self::webhook::{
     Arrival, StatusUpdate, batch, button_tap, echo, image, list_choice, location, message,
-    reaction, status, template_tap, text_message,
+    reaction, status, template_tap, template_update, text_message,
 };
 
 pub(super) use self::face::answer;
+pub(super) use self::templates::Templates;
 
 /// What a number is registered with.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -87,6 +87,34 @@ pub fn template_tap(
     message(number, arrival, "button", button)
 }
 
+/// News of a template of the number's business account: `APPROVED`, `PAUSED`, `REJECTED` …
+pub fn template_update(
+    number: &Registration,
+    name: &str,
+    language: &str,
+    event: &str,
+    at: Timestamp,
+) -> Vec<u8> {
+    let body = json!({
+        "object": "whatsapp_business_account",
+        "entry": [{
+            "id": number.waba_id,
+            "time": at.ms() / 1000,
+            "changes": [{
+                "field": "message_template_status_update",
+                "value": {
+                    "event": event,
+                    "message_template_id": 1_689_556_908_129_832_i64,
+                    "message_template_name": name,
+                    "message_template_language": language,
+                    "reason": "NONE",
+                },
+            }],
+        }],
+    });
+    body.to_string().into_bytes()
+}
+
 /// A picture, by its media id.
 pub fn image(
     number: &Registration,

@@ -145,6 +145,17 @@ fn every_content_beyond_a_limit_is_refused_as_expected() {
     }
 }
 
+#[test]
+fn every_list_of_contents_reads_as_the_templates_expected() {
+    for path in files("templates", ".json") {
+        let shapes = templates::shapes(&fs::read(&path).unwrap());
+        expect(
+            &path.with_extension("expected.json"),
+            &(serde_json::to_string_pretty(&shapes).unwrap() + "\n"),
+        );
+    }
+}
+
 /// A webhook, the secrets to try, and whether one of them signed it.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -258,6 +258,50 @@ async fn a_template_that_is_missing_is_named_and_a_fault_is_temporary() {
 }
 
 #[tokio::test]
+async fn contents_are_listed_page_by_page_at_one_host() {
+    let content = |sid: &str, name: &str| {
+        format!(
+            r#"{{"sid":"{sid}","friendly_name":"{name}","language":"en","types":{{"twilio/text":{{"body":"{{{{1}}}}"}}}},"approval_requests":{{"status":"approved"}}}}"#
+        )
+    };
+    let first = format!(
+        r#"{{"contents":[{}],"meta":{{"next_page_url":"https://elsewhere.example/v1/ContentAndApprovals?PageSize=50&Page=1&PageToken=x"}}}}"#,
+        content("HX1", "a")
+    );
+    let second = format!(
+        r#"{{"contents":[{}],"meta":{{"next_page_url":null}}}}"#,
+        content("HX2", "b")
+    );
+    let (twilio, requests) = twilio(&[("200 OK", &first), ("200 OK", &second)]).await;
+    let parcel = Parcel::text();
+    let listed = twilio.templates(&parcel.channel, &parcel.credentials).await;
+    let listed = listed.unwrap().unwrap();
+    let names: Vec<&str> = listed.iter().map(|shape| shape.name.as_str()).collect();
+    assert_eq!(names, ["a", "b"]);
+    let requests = requests.await.unwrap();
+    assert!(requests[0].starts_with("GET /v1/ContentAndApprovals?PageSize=50 "));
+    assert!(requests[1].starts_with("GET /v1/ContentAndApprovals?PageSize=50&Page=1&PageToken=x "));
+}
+
+#[tokio::test]
+async fn a_list_that_cannot_be_read_leaves_nothing_in_doubt() {
+    for (answer, kind) in [
+        (("503 Down", "<html>"), SendErrorKind::Temporary),
+        (("200 OK", "<html>"), SendErrorKind::Temporary),
+        (
+            ("401 Unauthorized", r#"{"code":20003}"#),
+            SendErrorKind::Credential,
+        ),
+    ] {
+        let (twilio, requests) = twilio(&[answer]).await;
+        let parcel = Parcel::text();
+        let listed = twilio.templates(&parcel.channel, &parcel.credentials).await;
+        assert_eq!(listed.unwrap_err().kind, kind, "{answer:?}");
+        requests.await.unwrap();
+    }
+}
+
+#[tokio::test]
 async fn a_typing_mark_names_the_customers_message() {
     let (twilio, requests) = twilio(&[("200 OK", r#"{"success":true}"#)]).await;
     let parcel = Parcel::text();
