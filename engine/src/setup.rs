@@ -59,6 +59,16 @@ impl Channels {
             .map_or(&[], Vec::as_slice)
     }
 
+    /// A location's channels, in the order of creation.
+    pub(crate) fn of(&self, location_id: LocationId) -> Vec<&Arc<ChannelSetup>> {
+        let all = self.by_id.values();
+        let mut found: Vec<_> = all
+            .filter(|setup| setup.channel.location_id == location_id)
+            .collect();
+        found.sort_by_key(|setup| setup.channel.id);
+        found
+    }
+
     pub(crate) fn with_account(&self, provider: &str, account: &str) -> &[Arc<ChannelSetup>] {
         self.by_account
             .get(&(provider.to_owned(), account.to_owned()))

@@ -52,6 +52,9 @@ pub enum Error {
     /// The script has mistakes.
     #[error("the script has {} mistake(s)", .0.len())]
     Script(Vec<Diagnostic>),
+    /// The provider could not be asked.
+    #[error("{0}")]
+    Provider(String),
     /// Too much is waiting, or the database does not answer.
     #[error("the server cannot do this at the moment; try again in a few seconds")]
     Overloaded,
@@ -76,6 +79,7 @@ impl Error {
             Self::Invalid(_) => "invalid",
             Self::Conflict(_) => "conflict",
             Self::Script(_) => "script",
+            Self::Provider(_) => "provider",
             Self::Overloaded => "unavailable",
         }
     }
@@ -91,6 +95,7 @@ impl Error {
             Self::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             Self::Invalid(_) | Self::Script(_) => StatusCode::UNPROCESSABLE_ENTITY,
             Self::Conflict(_) => StatusCode::CONFLICT,
+            Self::Provider(_) => StatusCode::BAD_GATEWAY,
             Self::Overloaded => StatusCode::SERVICE_UNAVAILABLE,
         }
     }
@@ -120,6 +125,7 @@ impl From<Problem> for Error {
             Problem::Missing(what) => Self::Missing(what),
             Problem::Invalid(sentence) => Self::Invalid(sentence),
             Problem::Script(diagnostics) => Self::Script(diagnostics),
+            Problem::Provider(sentence) => Self::Provider(sentence),
             Problem::Store(error) => error.into(),
         }
     }

@@ -5,6 +5,7 @@ use std::net::TcpListener;
 use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
 
+use rejoinder_adapters::simulator::Simulator;
 use tempfile::TempDir;
 
 /// The program that `tests/run` builds.
@@ -217,4 +218,91 @@ fn an_unknown_location_and_a_bad_script_are_told() {
         told.contains("bad.rhai:1:") && told.contains("greeting"),
         "{told}"
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn templates_are_synced_told_listed_and_forgotten() {
+    let simulator = Simulator::start().await.expect("a free port");
+    let number = crate::world::number("106853218861309", "4930901820");
+    let _ = simulator.meta_number(number.clone());
+    let offer = crate::templates::listed("offer", "pt_BR", "PAUSED", "{{1}} {{2}}");
+    simulator.meta_template(&number.waba_id, offer);
+    let folder = folder();
+    let write = |name: &str, text: &str| {
+        std::fs::write(folder.path().join(name), text).expect("written");
+    };
+    write(
+        "rejoinder.toml",
+        &format!("[meta]\nbase_url = \"{}\"\n", simulator.base_url()),
+    );
+    write("token", number.access_token.as_deref().expect("a token"));
+    let key = key(&folder);
+    let run = |words: &[&str]| {
+        command(&folder, words)
+            .env("REJOINDER_KEYS", &key)
+            .output()
+            .expect("it runs")
+    };
+    let shows = |words: &[&str]| {
+        let output = run(words);
+        let told = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{words:?}: {told}");
+        String::from_utf8(output.stdout).expect("text")
+    };
+    shows(&["migrate"]);
+    shows(&["location", "create", "--name", "A", "--time-zone", "UTC"]);
+    let list = ["template", "list"];
+    assert!(shows(&list).contains("rejoinder template sync"));
+    complains(&run(&["template", "sync"]), &["no enabled channel"]);
+    let channel = [
+        "channel",
+        "create",
+        "--provider",
+        "meta",
+        "--account",
+        &number.waba_id,
+        "--key",
+        &number.phone_number_id,
+        "--phone",
+        "+4930901820",
+        "--name",
+        "shop",
+        "--credential",
+        "access_token=@token",
+    ];
+    shows(&channel);
+    let synced = shows(&["template", "sync"]);
+    assert!(synced.contains(&number.waba_id), "{synced}");
+    let listed = shows(&list);
+    assert!(
+        listed.contains("offer") && listed.contains("paused"),
+        "{listed}"
+    );
+
+    write(
+        "more.json",
+        r#"[{"name": "hello", "language": "en"},
+            {"name": "hello", "language": "de", "parameters": ["name"], "header": "image"}]"#,
+    );
+    shows(&["template", "add", "more.json"]);
+    let listed = shows(&list);
+    assert_eq!(listed.matches("hello").count(), 2, "{listed}");
+    shows(&["template", "remove", "hello", "--language", "de"]);
+    assert_eq!(shows(&list).matches("hello").count(), 1);
+    complains(
+        &run(&["template", "remove", "hello", "--language", "de"]),
+        &["hello", "template list"],
+    );
+    write(
+        "odd.json",
+        r#"[{"name": "a", "language": "en", "params": 2}]"#,
+    );
+    complains(
+        &run(&["template", "add", "odd.json"]),
+        &["odd.json", "template 1", "params"],
+    );
+    simulator.revoke_meta(number.access_token.as_deref().expect("a token"));
+    complains(&run(&["template", "sync"]), &[&number.waba_id, "stays"]);
+    assert!(shows(&list).contains("hello"), "what was known is left");
+    simulator.shutdown().await;
 }

@@ -19,6 +19,7 @@ mod requests;
 mod schedules;
 mod scripts;
 mod server;
+mod templates;
 mod tidy;
 mod timers;
 mod truths;

@@ -1,4 +1,4 @@
-//! Setting up: locations, channels, endpoints, rules, tokens; a person's messages; and running again what was
+//! Setting up: locations, channels, endpoints, templates, rules, tokens; a person's messages; and running again what was
 //! put aside. Changes are in force when these return; other processes follow within a second.
 
 mod again;
@@ -7,12 +7,14 @@ mod endpoint;
 mod location;
 mod person;
 mod rule;
+mod template;
 mod token;
 
 pub use self::channel::{ChannelChange, NewChannel};
 pub use self::endpoint::{EndpointChange, NewEndpoint};
 pub use self::location::{LocationChange, NewLocation};
 pub use self::person::PersonSend;
+pub use self::template::SyncedAccount;
 
 use crate::core::Core;
 use crate::script::Diagnostic;
@@ -33,6 +35,9 @@ pub enum Problem {
     /// The script has mistakes.
     #[error("the script has {} mistake(s); the first: {}", .0.len(), .0.first().map_or_else(String::new, ToString::to_string))]
     Script(Vec<Diagnostic>),
+    /// The provider could not be asked; the sentence says why and what to do.
+    #[error("{0}")]
+    Provider(String),
     /// The database failed, or has it already.
     #[error(transparent)]
     Store(#[from] store::Error),

@@ -15,6 +15,7 @@ pub(crate) mod messages;
 mod request;
 mod requests;
 pub(crate) mod rules;
+pub(crate) mod templates;
 pub(crate) mod unrouted;
 
 use bytes::Buf;
@@ -92,6 +93,7 @@ async fn route(path: &str, request: Request) -> Result<Response, Error> {
                 ["channels", rest @ ..] => channels::route(rest, &scoped).await,
                 ["endpoints", rest @ ..] => endpoints::route(rest, &scoped).await,
                 ["rules", rest @ ..] => rules::route(rest, &scoped).await,
+                ["templates", rest @ ..] => templates::route(rest, &scoped).await,
                 ["conversations", rest @ ..] => conversations::route(rest, &scoped).await,
                 ["contacts"] => contacts::all(&scoped).await,
                 ["events", rest @ ..] => events::route(rest, &scoped).await,

@@ -10,6 +10,7 @@ mod open;
 mod rule;
 mod secret;
 mod serve;
+mod template;
 mod token;
 mod traffic;
 
@@ -85,6 +86,9 @@ enum Command {
     /// Rules: the scripts of a location
     #[command(subcommand)]
     Rule(rule::Command),
+    /// Templates: what is known of those of a location
+    #[command(subcommand)]
+    Template(template::Command),
     /// Conversations with customers
     #[command(subcommand)]
     Conversation(traffic::Conversation),
@@ -163,6 +167,7 @@ async fn on_database(command: Command, config: &Config, format: Format) -> Resul
         Command::Channel(command) => command.run(&engine, format).await,
         Command::Endpoint(command) => command.run(&engine, format).await,
         Command::Rule(command) => command.run(&engine, format).await,
+        Command::Template(command) => command.run(&engine, format).await,
         Command::Conversation(command) => command.run(&engine, format).await,
         Command::Events(command) => command.run(&engine, format).await,
         Command::Deliveries(command) => command.run(&engine, format).await,

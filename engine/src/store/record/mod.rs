@@ -25,7 +25,8 @@ use crate::store::known::{Known, KnownPeer};
 use crate::store::message::NewMessage;
 use crate::store::status::{self, News};
 use crate::store::{
-    Error, Operation, Store, Urgency, contact, conversation, event, lane, message, unrouted,
+    Error, Operation, Store, Urgency, contact, conversation, event, lane, message, template,
+    unrouted,
 };
 
 /// An item of a verified webhook, with the channel that it was sent to.
@@ -308,12 +309,19 @@ impl Recorder<'_> {
         else {
             return Ok(());
         };
-        if let Topic::Preference { peer, opted_out } = &update.topic {
-            let location_id = self.channel().location_id;
-            if let Some(id) = contact::resolve(self.tx, location_id, peer, self.received_at).await?
-            {
-                contact::set_opted_out(self.tx, location_id, id, *opted_out).await?;
+        let location_id = self.channel().location_id;
+        match &update.topic {
+            Topic::Preference { peer, opted_out } => {
+                let contact = contact::resolve(self.tx, location_id, peer, self.received_at);
+                if let Some(id) = contact.await? {
+                    contact::set_opted_out(self.tx, location_id, id, *opted_out).await?;
+                }
             }
+            Topic::Template { news: Some(news) } => {
+                let account = &self.channel().account;
+                template::set_status(self.tx, location_id, account, news, self.at()).await?;
+            }
+            Topic::Template { news: None } | Topic::Account | Topic::Number | Topic::Error => {}
         }
         Ok(())
     }
