@@ -30,6 +30,6 @@ pub use accept::{Accepted, Counts, Error as AcceptError};
 pub use engine::{Builder, Engine, Error};
 pub use provision::{
     ChannelChange, EndpointChange, LocationChange, NewChannel, NewEndpoint, NewLocation,
-    PersonSend, Problem, SyncedAccount,
+    PersonSend, Problem, Published, RuleCheck, SyncedAccount, Upcoming,
 };
 pub use store::Connection as DatabaseConnection;

@@ -3,6 +3,7 @@
 
 use std::io::{self, Write};
 
+use rejoinder_engine::script::Diagnostic;
 use serde::Serialize;
 use serde_json::Value;
 
@@ -124,6 +125,17 @@ pub(crate) fn line(text: &str) {
 /// Prints a line for the person at the terminal, beside the output.
 pub(crate) fn note(text: &str) {
     let _ = writeln!(io::stderr().lock(), "{text}");
+}
+
+/// What is wrong with a script on one line, as editors understand it.
+pub(crate) fn diagnostic(file: &str, found: &Diagnostic) -> String {
+    format!(
+        "{file}:{}:{}: {}: {}",
+        found.line,
+        found.column,
+        found.severity.name(),
+        found.message
+    )
 }
 
 #[cfg(test)]

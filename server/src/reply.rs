@@ -2,7 +2,7 @@
 //! Knows the engine's errors, not how they came about. Nothing internal leaves by a body.
 
 use rejoinder_engine::adapter::Reply as ProviderReply;
-use rejoinder_engine::script::Diagnostic;
+use rejoinder_engine::script::{Diagnostic, Severity};
 use rejoinder_engine::{Problem, store};
 use serde::Serialize;
 use warp::http::header::{
@@ -50,7 +50,7 @@ pub enum Error {
     #[error("{0}")]
     Conflict(String),
     /// The script has mistakes.
-    #[error("the script has {} mistake(s)", .0.len())]
+    #[error("the script has {} mistake(s)", .0.iter().filter(|found| found.severity == Severity::Error).count())]
     Script(Vec<Diagnostic>),
     /// The provider could not be asked.
     #[error("{0}")]
@@ -144,11 +144,28 @@ struct ErrorFields<'a> {
     diagnostics: Vec<DiagnosticJson<'a>>,
 }
 
+/// Something about a script, with where it stands: from 1, the end not included.
 #[derive(Serialize)]
-struct DiagnosticJson<'a> {
+pub(crate) struct DiagnosticJson<'a> {
+    severity: &'static str,
     message: &'a str,
     line: u32,
     column: u32,
+    end_line: u32,
+    end_column: u32,
+}
+
+impl<'a> From<&'a Diagnostic> for DiagnosticJson<'a> {
+    fn from(diagnostic: &'a Diagnostic) -> Self {
+        Self {
+            severity: diagnostic.severity.name(),
+            message: &diagnostic.message,
+            line: diagnostic.line,
+            column: diagnostic.column,
+            end_line: diagnostic.end_line,
+            end_column: diagnostic.end_column,
+        }
+    }
 }
 
 impl From<Error> for Response {
@@ -161,14 +178,7 @@ impl From<Error> for Response {
             error: ErrorFields {
                 code: error.code(),
                 message: error.to_string(),
-                diagnostics: diagnostics
-                    .iter()
-                    .map(|diagnostic| DiagnosticJson {
-                        message: &diagnostic.message,
-                        line: diagnostic.line,
-                        column: diagnostic.column,
-                    })
-                    .collect(),
+                diagnostics: diagnostics.iter().map(DiagnosticJson::from).collect(),
             },
         };
         let mut response = json(error.status(), &body);

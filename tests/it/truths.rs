@@ -359,7 +359,7 @@ on_both! {
                 engine.publish_rule(location_id, rule),
                 engine.save_draft(location_id, rule, source.into()),
             );
-            assert_eq!(published.expect("published").published, Some(version));
+            assert_eq!(published.expect("published").rule.published, Some(version));
             saved.expect("saved");
             let rules = engine.store().of(location_id).rules().await.expect("rules");
             assert_eq!((rules[0].published, rules[0].enabled), (Some(version), true));

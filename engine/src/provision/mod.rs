@@ -15,9 +15,10 @@ pub use self::endpoint::{EndpointChange, NewEndpoint};
 pub use self::location::{LocationChange, NewLocation};
 pub use self::person::PersonSend;
 pub use self::template::SyncedAccount;
+pub use self::rule::{Published, RuleCheck, Upcoming};
 
 use crate::core::Core;
-use crate::script::Diagnostic;
+use crate::script::{Diagnostic, Severity};
 use crate::store;
 
 /// Letters of a name at most.
@@ -33,7 +34,7 @@ pub enum Problem {
     #[error("{0}")]
     Invalid(String),
     /// The script has mistakes.
-    #[error("the script has {} mistake(s); the first: {}", .0.len(), .0.first().map_or_else(String::new, ToString::to_string))]
+    #[error("the script has {} mistake(s); the first: {}", errors(.0).count(), errors(.0).next().map_or_else(String::new, ToString::to_string))]
     Script(Vec<Diagnostic>),
     /// The provider could not be asked; the sentence says why and what to do.
     #[error("{0}")]
@@ -41,6 +42,12 @@ pub enum Problem {
     /// The database failed, or has it already.
     #[error(transparent)]
     Store(#[from] store::Error),
+}
+
+fn errors(found: &[Diagnostic]) -> impl Iterator<Item = &Diagnostic> {
+    found
+        .iter()
+        .filter(|found| found.severity == Severity::Error)
 }
 
 async fn save<O: store::Operation>(core: &Core, operation: O) -> Result<O::Output, Problem> {

@@ -1,28 +1,95 @@
 //! Rules: draft, check, publish, and take out of service.
 
-use super::{Problem, name, save};
+use chrono::DateTime;
+use chrono_tz::Tz;
+
+use super::{Problem, errors, name, save};
 use crate::core::Core;
 use crate::domain::ids::{LocationId, RuleId};
+use crate::domain::location::Location;
+use crate::domain::occurrence::CronLine;
 use crate::domain::rule::Rule;
+use crate::domain::time::Timestamp;
 use crate::engine::Engine;
-use crate::script::{Diagnostic, Script};
+use crate::script::{Diagnostic, ScheduleLine, Script, Surroundings};
 use crate::store::{CreateRule, NewRule, PublishRule, SaveDraft, SwitchRule};
 
-/// Bytes of a script at most: a rule of twenty lines has about one thousand.
-const MAX_SCRIPT_BYTES: usize = 64 * 1024;
+/// How many of a schedule's next times are told.
+const NEXT_TIMES: usize = 3;
+
+/// What can be told about a script without running it.
+#[derive(Clone, Debug)]
+pub struct RuleCheck {
+    /// What is wrong with it, in the order of its lines.
+    pub diagnostics: Vec<Diagnostic>,
+    /// The functions that events, timers and schedules can call; none if it does not compile.
+    pub handlers: Vec<String>,
+    /// What `every(…)` asks for.
+    pub schedules: Vec<Upcoming>,
+    /// The templates that it names.
+    pub templates: Vec<String>,
+}
+
+impl RuleCheck {
+    /// Whether the script can be published.
+    pub fn is_publishable(&self) -> bool {
+        errors(&self.diagnostics).next().is_none()
+    }
+}
+
+/// A schedule of a script, and when it would fall due next.
+#[derive(Clone, Debug)]
+pub struct Upcoming {
+    /// The cron line.
+    pub cron: String,
+    /// The function that is called.
+    pub handler: String,
+    /// The next times on the location's clocks.
+    pub next: Vec<DateTime<Tz>>,
+}
+
+/// A rule whose draft has been published.
+#[derive(Clone, Debug)]
+pub struct Published {
+    /// The rule as it is now.
+    pub rule: Rule,
+    /// What its author should still look at.
+    pub warnings: Vec<Diagnostic>,
+}
 
 impl Engine {
-    /// What is wrong with a script; nothing if it can be published.
-    pub fn check_rule(&self, source: &str) -> Vec<Diagnostic> {
-        match check(&self.core, source) {
-            Ok(_) => Vec::new(),
-            Err(Problem::Script(diagnostics)) => diagnostics,
-            Err(other) => vec![Diagnostic {
-                message: other.to_string(),
-                line: 0,
-                column: 0,
-            }],
-        }
+    /// What is wrong with a script at a location, and what it would do there.
+    ///
+    /// # Errors
+    /// The location is not there, or the database failed.
+    pub async fn check_rule(
+        &self,
+        location_id: LocationId,
+        source: &str,
+    ) -> Result<RuleCheck, Problem> {
+        let core = &self.core;
+        let location = location(core, location_id).await?;
+        let diagnostics = diagnostics(core, &location, source).await?;
+        let Ok(script) = core.setup.scripts().compile(source) else {
+            return Ok(RuleCheck {
+                diagnostics,
+                handlers: Vec::new(),
+                schedules: Vec::new(),
+                templates: Vec::new(),
+            });
+        };
+        let now = core.clock.now();
+        let upcoming = |line: &ScheduleLine| Upcoming {
+            cron: line.cron.text().to_owned(),
+            handler: line.handler.clone(),
+            next: next_times(&line.cron, now, location.time_zone),
+        };
+        Ok(RuleCheck {
+            diagnostics,
+            handlers: script.handlers().map(str::to_owned).collect(),
+            schedules: script.schedules().iter().map(upcoming).collect(),
+            templates: script.templates().map(str::to_owned).collect(),
+        })
     }
 
     /// Creates a rule as a draft.
@@ -94,7 +161,9 @@ impl Engine {
                 let store = core.store.of(location_id);
                 let version = store.rule_version(id, version).await?;
                 let version = version.ok_or(Problem::Missing("published version"))?;
-                check(core, &version.source)?.schedules().to_vec()
+                // No more is asked than that it compiles: what once could be published can be
+                // switched on again.
+                compile(core, &version.source)?.schedules().to_vec()
             }
             None => Vec::new(),
         };
@@ -109,14 +178,23 @@ impl Engine {
         save(core, switch).await
     }
 
-    /// Publishes a rule's draft.
+    /// Publishes a rule's draft, warnings notwithstanding.
     ///
     /// # Errors
     /// The script has mistakes; the rule is not there; the database failed.
-    pub async fn publish_rule(&self, location_id: LocationId, id: RuleId) -> Result<Rule, Problem> {
+    pub async fn publish_rule(
+        &self,
+        location_id: LocationId,
+        id: RuleId,
+    ) -> Result<Published, Problem> {
         let core = &self.core;
         let rule = rule(core, location_id, id).await?;
-        let script = check(core, &rule.draft)?;
+        let location = location(core, location_id).await?;
+        let warnings = diagnostics(core, &location, &rule.draft).await?;
+        if errors(&warnings).next().is_some() {
+            return Err(Problem::Script(warnings));
+        }
+        let script = compile(core, &rule.draft)?;
         let now = core.clock.now();
         let publish = PublishRule {
             location_id,
@@ -126,11 +204,14 @@ impl Engine {
             now,
         };
         let version = save(core, publish).await?;
-        Ok(Rule {
-            published: Some(version),
-            enabled: true,
-            updated_at: now,
-            ..rule
+        Ok(Published {
+            rule: Rule {
+                published: Some(version),
+                enabled: true,
+                updated_at: now,
+                ..rule
+            },
+            warnings,
         })
     }
 }
@@ -140,16 +221,43 @@ async fn rule(core: &Core, location_id: LocationId, id: RuleId) -> Result<Rule, 
     rule.ok_or(Problem::Missing("rule"))
 }
 
-/// Compiles a script as publishing would.
-fn check(core: &Core, source: &str) -> Result<Script, Problem> {
-    if source.len() > MAX_SCRIPT_BYTES {
-        let kib = MAX_SCRIPT_BYTES / 1024;
-        return Err(Problem::Invalid(format!(
-            "a script has {kib} KiB at most; split it into several rules"
-        )));
-    }
+async fn location(core: &Core, location_id: LocationId) -> Result<Location, Problem> {
+    let location = core.store.of(location_id).location().await?;
+    location.ok_or(Problem::Missing("location"))
+}
+
+fn compile(core: &Core, source: &str) -> Result<Script, Problem> {
     core.setup
         .scripts()
         .compile(source)
         .map_err(Problem::Script)
+}
+
+/// Everything that is wrong with a script at a location.
+async fn diagnostics(
+    core: &Core,
+    location: &Location,
+    source: &str,
+) -> Result<Vec<Diagnostic>, Problem> {
+    let surroundings = surroundings(core, location).await?;
+    Ok(core.setup.scripts().check(source, &surroundings))
+}
+
+/// The names that a location offers to its rules: the one place that collects them.
+async fn surroundings(core: &Core, location: &Location) -> Result<Surroundings, Problem> {
+    let endpoints = core.store.of(location.id).endpoints().await?;
+    let names = endpoints
+        .into_iter()
+        .map(|endpoint| endpoint.name.to_string());
+    Ok(Surroundings {
+        templates: None,
+        endpoints: Some(names.collect()),
+        vars: Some(location.settings.vars.keys().cloned().collect()),
+    })
+}
+
+fn next_times(cron: &CronLine, now: Timestamp, zone: Tz) -> Vec<DateTime<Tz>> {
+    let times = std::iter::successors(cron.next(now, zone), |at| cron.next(*at, zone));
+    let local = times.map(|at| at.to_utc().with_timezone(&zone));
+    local.take(NEXT_TIMES).collect()
 }

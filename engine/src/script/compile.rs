@@ -4,12 +4,13 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use rhai::{AST, CallFnOptions, Dynamic, Engine, Scope};
+use rhai::{AST, CallFnOptions, Dynamic, Engine, ParseErrorType, Scope};
 
 use super::catalog::catalog;
+use super::diagnostic::Extent;
 use super::outline::{Function, Outline};
 use super::run::{Tag, Top};
-use super::scan::{Spot, Token, scan};
+use super::tokens::Tokens;
 use super::{Diagnostic, ScheduleLine, ScriptHost, convert, every, explain, language, limits};
 use crate::domain::misfire::Misfire;
 use crate::domain::occurrence::CronLine;
@@ -38,83 +39,147 @@ impl Compiled {
     }
 }
 
-/// Compiles and checks a script.
+/// A script as far as it could be read without running any of it.
+pub(super) struct Reading {
+    pub(super) tokens: Tokens,
+    pub(super) functions: Vec<Function>,
+    /// What the parser made of it; absent if it could make nothing.
+    pub(super) ast: Option<AST>,
+    /// What keeps it from running, as far as found.
+    pub(super) problems: Vec<Diagnostic>,
+}
+
+/// What the top level of a script amounts to.
+pub(super) struct Evaluated {
+    pub(super) constants: HashMap<String, Dynamic>,
+    pub(super) schedules: Vec<ScheduleLine>,
+    pub(super) even_when_held: bool,
+}
+
+/// Most unknown names that are looked for; each costs another pass of the parser.
+const UNKNOWN_NAMES: usize = 10;
+
+/// Compiles a script; refuses only what cannot run, so that what was once published still does.
 pub(super) fn compile(host: &ScriptHost, source: &str) -> Result<Compiled, Vec<Diagnostic>> {
-    if source.len() > limits::SOURCE_BYTES {
-        return Err(vec![at(
-            0,
-            0,
-            format!(
-                "the script is too long: {} bytes, {} at most",
-                source.len(),
-                limits::SOURCE_BYTES
-            ),
-        )]);
-    }
-    let spots = scan(source);
-    let mut outline = Outline::of(&spots);
-    let cases = spots.iter().filter(|spot| spot.is("=>")).count();
-    if cases > limits::SWITCH_CASES {
-        let many = format!(
-            "{cases} cases of switch are too many, {} at most; use a map",
-            limits::SWITCH_CASES
-        );
-        return Err(vec![at(0, 0, many)]);
-    }
     let engine = &host.0.engine;
-    let ast = parse(engine, source, &outline).map_err(|diagnostic| vec![diagnostic])?;
-    let mut problems = std::mem::take(&mut outline.problems);
-    check_functions(&outline.functions, &mut problems);
-    check_handler_names(&spots, &outline.functions, &mut problems);
-    check_requests(&spots, &outline.functions, &mut problems);
-    if !problems.is_empty() {
-        return Err(sorted(problems));
-    }
-    let (constants, top) = evaluate_top(engine, &ast).map_err(|diagnostic| vec![diagnostic])?;
-    let schedules = schedules(&top, &outline.functions, &mut problems);
-    if !problems.is_empty() {
-        return Err(sorted(problems));
-    }
+    let mut reading = read(engine, source);
+    let evaluated = evaluate(engine, &mut reading);
+    let (Some(ast), Some(evaluated)) = (reading.ast, evaluated) else {
+        return Err(sorted(reading.problems));
+    };
+    let spots = reading.tokens.spots();
     Ok(Compiled {
         ast,
-        constants,
-        functions: outline.functions,
-        schedules,
-        templates: template_names(&spots),
-        even_when_held: top.even_when_held,
+        constants: evaluated.constants,
+        schedules: evaluated.schedules,
+        even_when_held: evaluated.even_when_held,
+        templates: template_names(&reading.tokens),
         history_lines: if spots.iter().any(|spot| spot.name() == Some("history")) {
             limits::HISTORY_LINES
         } else {
             0
         },
+        functions: reading.functions,
     })
 }
 
-fn at(line: u32, column: u32, message: impl Into<String>) -> Diagnostic {
-    Diagnostic {
-        message: message.into(),
-        line,
-        column,
+/// Reads a script: what its parser says, and what its top level says.
+pub(super) fn read(engine: &Engine, source: &str) -> Reading {
+    let mut reading = Reading {
+        tokens: Tokens::of(""),
+        functions: Vec::new(),
+        ast: None,
+        problems: Vec::new(),
+    };
+    if source.len() > limits::SOURCE_BYTES {
+        let long = format!(
+            "the script is too long: {} bytes, {} at most; split it into several rules",
+            source.len(),
+            limits::SOURCE_BYTES
+        );
+        reading
+            .problems
+            .push(Diagnostic::error(Extent::START, long));
+        return reading;
     }
+    reading.tokens = Tokens::of(source);
+    let cases = reading.tokens.spots().iter().filter(|spot| spot.is("=>"));
+    if let Some(first_too_many) = cases.clone().nth(limits::SWITCH_CASES) {
+        let many = format!(
+            "{} cases of switch are too many, {} at most; use a map",
+            cases.count(),
+            limits::SWITCH_CASES
+        );
+        let problem = Diagnostic::error(first_too_many.extent, many);
+        reading.problems.push(problem);
+        return reading;
+    }
+    let outline = Outline::of(&reading.tokens);
+    match parse(engine, source, &reading.tokens, &outline) {
+        Parsed::Whole(ast) => reading.ast = Some(ast),
+        Parsed::WithUnknownNames(ast, problems) => {
+            reading.ast = Some(ast);
+            reading.problems = problems;
+        }
+        Parsed::Not(problems) => {
+            reading.problems = problems;
+            return reading;
+        }
+    }
+    reading.problems.extend(outline.problems);
+    reading.functions = outline.functions;
+    check_functions(&reading.functions, &mut reading.problems);
+    reading
 }
 
-fn at_spot(spot: &Spot, message: impl Into<String>) -> Diagnostic {
-    at(spot.line, spot.column, message)
+/// Runs the top level of a script that has no problems so far, and notes those that come up.
+pub(super) fn evaluate(engine: &Engine, reading: &mut Reading) -> Option<Evaluated> {
+    let ast = reading
+        .ast
+        .as_ref()
+        .filter(|_| reading.problems.is_empty())?;
+    let (constants, top) = match evaluate_top(engine, ast, &reading.tokens) {
+        Ok(evaluated) => evaluated,
+        Err(problem) => {
+            reading.problems.push(problem);
+            return None;
+        }
+    };
+    let schedules = schedules(&top, reading);
+    reading.problems.is_empty().then_some(Evaluated {
+        constants,
+        schedules,
+        even_when_held: top.even_when_held,
+    })
 }
 
-fn sorted(mut problems: Vec<Diagnostic>) -> Vec<Diagnostic> {
+/// In the order of their lines.
+pub(super) fn sorted(mut problems: Vec<Diagnostic>) -> Vec<Diagnostic> {
     problems.sort_by_key(|problem| (problem.line, problem.column));
     problems
 }
 
-fn parse(engine: &Engine, source: &str, outline: &Outline) -> Result<AST, Diagnostic> {
+enum Parsed {
+    Whole(AST),
+    /// It has a form, and names that nothing bears.
+    WithUnknownNames(AST, Vec<Diagnostic>),
+    Not(Vec<Diagnostic>),
+}
+
+fn parse(engine: &Engine, source: &str, tokens: &Tokens, outline: &Outline) -> Parsed {
     // Functions do not see the constants around them in Rhai; the parser is told their names, the
     // run serves their values.
     let mut scope = Scope::new();
     for name in &outline.constants {
         scope.push_constant(name.as_str(), ());
     }
-    engine.compile_with_scope(&scope, source).map_err(|error| {
+    let mut problems: Vec<Diagnostic> = Vec::new();
+    loop {
+        let error = match engine.compile_with_scope(&scope, source) {
+            Ok(ast) if problems.is_empty() => return Parsed::Whole(ast),
+            Ok(ast) => return Parsed::WithUnknownNames(ast, problems),
+            Err(error) => error,
+        };
         let parameters = outline.functions.iter().flat_map(|f| f.parameters.clone());
         let known: Vec<String> = outline
             .constants
@@ -122,15 +187,30 @@ fn parse(engine: &Engine, source: &str, outline: &Outline) -> Result<AST, Diagno
             .cloned()
             .chain(parameters)
             .collect();
-        explain::diagnostic(&error, &known)
-    })
+        let (line, column) = explain::place(error.position());
+        let extent = match tokens.len() {
+            0 => Extent::START,
+            _ => tokens.extent_from(line, column),
+        };
+        problems.push(Diagnostic::error(
+            extent,
+            explain::syntax(error.err_type(), &known),
+        ));
+        match error.err_type() {
+            // An unknown name is not the end: with it known, the parser finds the next one.
+            ParseErrorType::VariableUndefined(name) if problems.len() < UNKNOWN_NAMES => {
+                scope.push(name.as_str(), ());
+            }
+            _ => return Parsed::Not(problems),
+        }
+    }
 }
 
 fn check_functions(functions: &[Function], problems: &mut Vec<Diagnostic>) {
     for (i, function) in functions.iter().enumerate() {
         let name = function.name.as_str();
         let mut refuse = |message: String| {
-            problems.push(at(function.line, function.column, message));
+            problems.push(Diagnostic::error(function.extent, message));
         };
         if functions[..i].iter().any(|earlier| earlier.name == name) {
             refuse(format!(
@@ -161,61 +241,6 @@ fn check_functions(functions: &[Function], problems: &mut Vec<Diagnostic>) {
                         known.collect::<Vec<_>>().join(", ")
                     ),
                 });
-            }
-            _ => {}
-        }
-    }
-}
-
-/// `if_silent("2d", "nudge")` and the like name functions that must exist.
-fn check_handler_names(spots: &[Spot], functions: &[Function], problems: &mut Vec<Diagnostic>) {
-    for (i, spot) in spots.iter().enumerate() {
-        let position = match spot.name() {
-            Some("if_silent" | "after" | "at") => 1,
-            Some("cancel") => 0,
-            _ => continue,
-        };
-        let is_method = i > 0 && spots[i - 1].is(".");
-        if !is_method {
-            continue;
-        }
-        let arguments = arguments(spots, i + 1);
-        let Some([argument]) = arguments.get(position) else {
-            continue;
-        };
-        let Some(handler) = argument.text() else {
-            continue;
-        };
-        let given = if arguments.len() > position + 1 { 2 } else { 1 };
-        if let Err(message) = check_target(handler, "chat", Some(given), functions) {
-            problems.push(at_spot(argument, message));
-        }
-    }
-}
-
-/// `chat.request("crm", data)` needs `on_response`, `chat.request("crm", data, "found")` needs `found`.
-fn check_requests(spots: &[Spot], functions: &[Function], problems: &mut Vec<Diagnostic>) {
-    for (i, spot) in spots.iter().enumerate() {
-        let is_method = i > 0 && spots[i - 1].is(".");
-        if spot.name() != Some("request") || !is_method {
-            continue;
-        }
-        let arguments = arguments(spots, i + 1);
-        match arguments.as_slice() {
-            [_, _] if !functions.iter().any(|own| own.name == "on_response") => {
-                problems.push(at_spot(
-                    spot,
-                    "nothing hears the answer; add fn on_response(chat, response) { … }, or name a \
-                     function as in chat.request(\"crm\", #{ … }, \"found\")",
-                ));
-            }
-            [_, _, [handler]] => {
-                let named = handler
-                    .text()
-                    .map(|name| check_response_target(name, functions));
-                if let Some(Err(message)) = named {
-                    problems.push(at_spot(handler, message));
-                }
             }
             _ => {}
         }
@@ -275,34 +300,19 @@ pub(super) fn check_target(
     }
 }
 
-/// The arguments of a call whose `(` stands at `open`, each as its tokens.
-fn arguments(spots: &[Spot], open: usize) -> Vec<&[Spot]> {
-    let Some(bracket) = spots.get(open).filter(|spot| spot.is("(")) else {
-        return Vec::new();
-    };
-    let rest = &spots[open + 1..];
-    let end = rest
-        .iter()
-        .position(|spot| spot.depth <= bracket.depth)
-        .unwrap_or(rest.len());
-    rest[..end]
-        .split(|spot| spot.is(",") && spot.depth == bracket.depth + 1)
-        .collect()
-}
-
 /// The names in `template("…")` and `template(#{ name: "…" })`.
-fn template_names(spots: &[Spot]) -> Vec<String> {
+fn template_names(tokens: &Tokens) -> Vec<String> {
     let mut names = Vec::new();
-    for (i, spot) in spots.iter().enumerate() {
-        if spot.name() != Some("template") {
+    for at in 0..tokens.len() {
+        if !tokens.is_word(at, "template") {
             continue;
         }
-        let name = match arguments(spots, i + 1).first() {
-            Some([only]) => only.text(),
+        let name = match tokens.items(at + 1).first() {
+            Some(only) if only.len() == 1 => tokens.text(only.start),
             Some(map) => map
-                .windows(3)
-                .find(|part| part[0].name() == Some("name") && part[1].token == Token::Other)
-                .and_then(|part| part[2].text()),
+                .clone()
+                .find(|at| tokens.is_word(*at, "name") && tokens.is(at + 1, ":"))
+                .and_then(|at| tokens.text(at + 2)),
             None => None,
         };
         names.extend(name.map(str::to_owned));
@@ -313,16 +323,21 @@ fn template_names(spots: &[Spot]) -> Vec<String> {
 }
 
 /// Runs the top level once, for constants and schedules.
-fn evaluate_top(engine: &Engine, ast: &AST) -> Result<(HashMap<String, Dynamic>, Top), Diagnostic> {
+fn evaluate_top(
+    engine: &Engine,
+    ast: &AST,
+    tokens: &Tokens,
+) -> Result<(HashMap<String, Dynamic>, Top), Diagnostic> {
     let refuse = |error: &rhai::EvalAltResult| {
         let failure = explain::failure(error);
-        at(failure.line, failure.column, failure.message)
+        let extent = tokens.extent_from(failure.line, failure.column);
+        Diagnostic::error(extent, failure.message)
     };
     // Rhai gives a context to function calls only, so the top level is run on the way to one.
     const START: &str = "start_of_the_script";
     let start = engine
         .compile(format!("fn {START}() {{}}"))
-        .map_err(|error| at(0, 0, error.to_string()))?;
+        .map_err(|error| Diagnostic::error(Extent::START, error.to_string()))?;
     let whole = ast.merge(&start);
     let top = Arc::new(Mutex::new(Top::default()));
     let options = CallFnOptions::new()
@@ -336,7 +351,10 @@ fn evaluate_top(engine: &Engine, ast: &AST) -> Result<(HashMap<String, Dynamic>,
     let mut constants = HashMap::new();
     for (name, _, value) in scope.iter_raw() {
         if let Err(reason) = convert::to_json(value) {
-            return Err(at(0, 0, format!("const {name}: {reason}")));
+            let is_it = |at: &usize| tokens.is_word(*at, "const") && tokens.is_word(at + 1, name);
+            let place = (0..tokens.len()).find(is_it);
+            let extent = place.map_or(Extent::START, |at| tokens.extent_at(at + 1));
+            return Err(Diagnostic::error(extent, format!("const {name}: {reason}")));
         }
         constants.insert(name.to_owned(), value.clone());
     }
@@ -344,15 +362,13 @@ fn evaluate_top(engine: &Engine, ast: &AST) -> Result<(HashMap<String, Dynamic>,
     Ok((constants, top))
 }
 
-fn schedules(
-    top: &Top,
-    functions: &[Function],
-    problems: &mut Vec<Diagnostic>,
-) -> Vec<ScheduleLine> {
+fn schedules(top: &Top, reading: &mut Reading) -> Vec<ScheduleLine> {
     let mut lines: Vec<ScheduleLine> = Vec::new();
     for every in &top.schedules {
-        let mut refuse = |message| problems.push(at(every.line, every.column, message));
-        if let Err(message) = check_target(&every.handler, "location", Some(1), functions) {
+        let extent = reading.tokens.extent_from(every.line, every.column);
+        let mut refuse = |message| reading.problems.push(Diagnostic::error(extent, message));
+        if let Err(message) = check_target(&every.handler, "location", Some(1), &reading.functions)
+        {
             refuse(message);
         }
         let misfire = every::misfire(&every.options).unwrap_or_else(|message| {

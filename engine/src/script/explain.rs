@@ -1,10 +1,10 @@
 //! What went wrong, in words for the person who wrote the script: what, where, and what to write instead.
 
-use rhai::{EvalAltResult, LexError, ParseError, ParseErrorType, Position};
+use rhai::{EvalAltResult, LexError, ParseErrorType, Position};
 
 use super::catalog::catalog;
 use super::convert::name_of_type;
-use super::{Diagnostic, Failure, limits};
+use super::{Failure, limits};
 
 /// An error of a run.
 pub(super) fn failure(error: &EvalAltResult) -> Failure {
@@ -18,16 +18,6 @@ pub(super) fn failure(error: &EvalAltResult) -> Failure {
     let (line, column) = place(error.position());
     Failure {
         message: message(error),
-        line,
-        column,
-    }
-}
-
-/// An error of the parser.
-pub(super) fn diagnostic(error: &ParseError, known: &[String]) -> Diagnostic {
-    let (line, column) = place(error.position());
-    Diagnostic {
-        message: syntax(error.err_type(), known),
         line,
         column,
     }
@@ -200,7 +190,8 @@ fn unknown_property(text: &str) -> String {
     }
 }
 
-fn syntax(kind: &ParseErrorType, known: &[String]) -> String {
+/// An error of the parser, told to somebody who knows these names.
+pub(super) fn syntax(kind: &ParseErrorType, known: &[String]) -> String {
     use ParseErrorType as P;
     match kind {
         P::VariableUndefined(name) => unknown_variable(name, known),
@@ -260,18 +251,24 @@ pub(super) fn nearest<'a>(
         .map(|(_, candidate)| candidate)
 }
 
-/// How many letters must be added, dropped or changed; names are short, so the plain table will do.
+/// How many letters must be added, dropped, changed, or swapped with the next one; names are short,
+/// so the plain table will do.
 fn distance(one: &str, other: &str) -> usize {
+    let one: Vec<char> = one.chars().take(64).collect();
     let other: Vec<char> = other.chars().take(64).collect();
+    let mut before: Vec<usize> = Vec::new();
     let mut row: Vec<usize> = (0..=other.len()).collect();
-    for (i, letter) in one.chars().take(64).enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, candidate) in other.iter().enumerate() {
-            let change = diagonal + usize::from(letter != *candidate);
-            diagonal = row[j + 1];
-            row[j + 1] = change.min(row[j] + 1).min(row[j + 1] + 1);
+    for i in 0..one.len() {
+        let mut next = vec![i + 1];
+        for j in 0..other.len() {
+            let change = row[j] + usize::from(one[i] != other[j]);
+            let mut least = change.min(row[j + 1] + 1).min(next[j] + 1);
+            if i > 0 && j > 0 && one[i] == other[j - 1] && one[i - 1] == other[j] {
+                least = least.min(before[j - 1] + 1);
+            }
+            next.push(least);
         }
+        before = std::mem::replace(&mut row, next);
     }
     row[other.len()]
 }
@@ -286,5 +283,6 @@ mod tests {
         assert_eq!(nearest("replay", names), Some("reply"));
         assert_eq!(nearest("markread", names), Some("mark_read"));
         assert_eq!(nearest("launch", names), None);
+        assert_eq!(nearest("cmr", ["crm"]), Some("crm"));
     }
 }

@@ -3,8 +3,10 @@
 
 mod api;
 pub mod catalog;
+mod check;
 mod compile;
 mod convert;
+mod diagnostic;
 mod every;
 mod explain;
 mod language;
@@ -12,10 +14,11 @@ mod limits;
 mod outline;
 mod run;
 mod scan;
+mod surroundings;
 #[cfg(test)]
 mod tests;
+mod tokens;
 
-use std::fmt;
 use std::sync::Arc;
 
 use serde_json::{Map, Value};
@@ -30,6 +33,9 @@ use crate::domain::request::Response;
 use crate::domain::run::TraceLine;
 use crate::domain::snapshot::Snapshot;
 use crate::domain::time::Timestamp;
+
+pub use self::diagnostic::{Diagnostic, Severity};
+pub use self::surroundings::Surroundings;
 
 /// Compiles and runs scripts. Built once and shared: cloning it costs one reference count.
 #[derive(Clone)]
@@ -51,13 +57,19 @@ impl ScriptHost {
         ScriptHostBuilder::default()
     }
 
-    /// Compiles and checks a script.
+    /// Compiles a script. What runs may still do nothing useful: [`ScriptHost::check`] tells.
     ///
     /// # Errors
-    /// Everything wrong with it that can be told without running it, in the order of its lines.
+    /// What keeps it from running, in the order of its lines.
     pub fn compile(&self, source: &str) -> Result<Script, Vec<Diagnostic>> {
         let compiled = compile::compile(self, source)?;
         Ok(Script(Arc::new(compiled)))
+    }
+
+    /// Everything that can be told to be wrong with a script without running it, in the order of its
+    /// lines, 50 at most. One with an error should not be published.
+    pub fn check(&self, source: &str, surroundings: &Surroundings) -> Vec<Diagnostic> {
+        check::check(self, source, surroundings)
     }
 
     /// Calls a handler of a script, or several. Repeating a call gives the same output, byte for byte.
@@ -108,23 +120,6 @@ impl ScriptHostBuilder {
             engine: language::build(&self.functions),
             regexes: Arc::default(),
         }))
-    }
-}
-
-/// Something wrong with a script, for the person who writes it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Diagnostic {
-    /// What is wrong, and what to write instead.
-    pub message: String,
-    /// Line in the script, from 1; 0 if unknown.
-    pub line: u32,
-    /// Column in the line, from 1; 0 if unknown.
-    pub column: u32,
-}
-
-impl fmt::Display for Diagnostic {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}: {}", self.line, self.column, self.message)
     }
 }
 

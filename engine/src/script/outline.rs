@@ -1,14 +1,20 @@
 //! What stands at the top level of a script, as far as its tokens tell.
 
+use std::ops::Range;
+
 use super::Diagnostic;
+use super::diagnostic::Extent;
 use super::scan::Spot;
+use super::tokens::Tokens;
 
 /// A function of the script.
 pub(super) struct Function {
     pub(super) name: String,
     pub(super) parameters: Vec<String>,
-    pub(super) line: u32,
-    pub(super) column: u32,
+    /// Where its name stands.
+    pub(super) extent: Extent,
+    /// The tokens of its body, the braces included.
+    pub(super) body: Range<usize>,
 }
 
 /// What stands at the top level.
@@ -21,7 +27,8 @@ pub(super) struct Outline {
 
 impl Outline {
     /// Reads the top level.
-    pub(super) fn of(spots: &[Spot]) -> Self {
+    pub(super) fn of(tokens: &Tokens) -> Self {
+        let spots = tokens.spots();
         let mut outline = Self::default();
         let mut i = 0;
         while let Some(spot) = spots.get(i) {
@@ -29,10 +36,7 @@ impl Outline {
             let is_call = next.is_some_and(|next| next.is("("));
             match spot.name() {
                 Some("private") => i += 1,
-                Some("fn") => {
-                    outline.function(spots, i);
-                    i = after_block(spots, i);
-                }
+                Some("fn") => i = outline.function(tokens, i),
                 Some("const") => {
                     outline
                         .constants
@@ -42,11 +46,9 @@ impl Outline {
                 Some("every" | "even_when_held") if is_call => i = after_statement(spots, i),
                 _ if spot.is(";") => i += 1,
                 name => {
-                    outline.problems.push(Diagnostic {
-                        message: misplaced(name),
-                        line: spot.line,
-                        column: spot.column,
-                    });
+                    outline
+                        .problems
+                        .push(Diagnostic::error(spot.extent, misplaced(name)));
                     i = after_statement(spots, i);
                 }
             }
@@ -54,24 +56,30 @@ impl Outline {
         outline
     }
 
-    fn function(&mut self, spots: &[Spot], start: usize) {
+    /// Reads the function that begins at `start`, and gives the token after it.
+    fn function(&mut self, tokens: &Tokens, start: usize) -> usize {
+        let spots = tokens.spots();
+        let depth = spots[start].depth;
+        let opens = |spot: &Spot| spot.depth == depth && spot.is("{");
+        let Some(open) = spots[start..].iter().position(opens).map(|at| start + at) else {
+            return spots.len();
+        };
+        let after = (tokens.end_of(open) + 1).min(spots.len());
         let Some((spot, name)) = spots
             .get(start + 1)
             .and_then(|spot| spot.name().map(|name| (spot, name)))
         else {
-            return;
+            return after;
         };
-        let parameters = spots[start + 2..]
-            .iter()
-            .skip(1)
-            .take_while(|spot| !spot.is(")"))
-            .filter_map(|spot| spot.name().map(str::to_owned));
+        let parameters = spots.get(start + 2..open).unwrap_or_default().iter();
+        let parameters = parameters.filter_map(|spot| spot.name().map(str::to_owned));
         self.functions.push(Function {
             name: name.to_owned(),
             parameters: parameters.collect(),
-            line: spot.line,
-            column: spot.column,
+            extent: spot.extent,
+            body: open..after,
         });
+        after
     }
 }
 
@@ -80,14 +88,6 @@ fn misplaced(name: Option<&str>) -> String {
         Some("let") => "let cannot stand at the top of a script: write const for a value that never changes, chat.state for something to remember".into(),
         _ => "only functions, const, every(…) and even_when_held() stand at the top of a script; put this into a function, for example fn on_message(chat, message) { … }".into(),
     }
-}
-
-/// The token after the block that begins at or after `start`.
-fn after_block(spots: &[Spot], start: usize) -> usize {
-    let depth = spots[start].depth;
-    let ends = |spot: &Spot| spot.depth <= depth && spot.is("}");
-    let end = spots[start..].iter().position(ends);
-    end.map_or(spots.len(), |end| start + end + 1)
 }
 
 /// The token after the statement that begins at `start`: after its `;`, or its last `}`.

@@ -256,22 +256,27 @@ impl Regexes {
         if let Some(regex) = cache.get(pattern) {
             return Ok(regex.clone());
         }
-        if pattern.len() > limits::REGEX_BYTES {
-            return fail(format!(
-                "this pattern is too long: {} bytes at most",
-                limits::REGEX_BYTES
-            ));
-        }
-        let regex = regex::RegexBuilder::new(pattern)
-            .size_limit(limits::REGEX_SIZE)
-            .dfa_size_limit(limits::REGEX_SIZE)
-            .build()
-            .or_else(|error| fail(refused_pattern(pattern, &error)))?;
+        let regex = Self::compile(pattern).or_else(fail)?;
         if cache.len() >= limits::REGEX_CACHE {
             cache.clear();
         }
         cache.insert(pattern.to_owned(), regex.clone());
         Ok(regex)
+    }
+
+    /// Compiles `pattern` within its limits; an error is a sentence for who wrote it.
+    pub(super) fn compile(pattern: &str) -> Result<Regex, String> {
+        if pattern.len() > limits::REGEX_BYTES {
+            return Err(format!(
+                "this pattern is too long: {} bytes at most",
+                limits::REGEX_BYTES
+            ));
+        }
+        regex::RegexBuilder::new(pattern)
+            .size_limit(limits::REGEX_SIZE)
+            .dfa_size_limit(limits::REGEX_SIZE)
+            .build()
+            .map_err(|error| refused_pattern(pattern, &error))
     }
 }
 
@@ -355,8 +360,8 @@ fn call_handler(
 fn located(failure: Failure, run: &Run, handler: &str) -> Failure {
     match run.compiled.function(handler) {
         Some(function) if failure.line == 0 => Failure {
-            line: function.line,
-            column: function.column,
+            line: function.extent.line,
+            column: function.extent.column,
             ..failure
         },
         _ => failure,

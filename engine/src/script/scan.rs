@@ -2,20 +2,23 @@
 //! functions there are, and which names are given as literals. It understands comments and every
 //! form of text in Rhai, but no grammar; the parser has the last word on everything else.
 
+use super::diagnostic::Extent;
+
 /// A piece of the source.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Token {
     /// A name or a keyword.
     Name(String),
-    /// A text without interpolation.
+    /// A text without interpolation, as the script means it.
     Text(String),
-    /// A text with `${…}` in it; what is inside the braces follows as tokens.
+    /// A piece of a text with `${…}` in it: before, between and after the braces, whose inside
+    /// follows as tokens of its own.
     Template,
-    /// A character or a part of a number.
+    /// A number or a character.
     Literal,
-    /// Anything else; `=>` and `||` are one, the rest single letters.
+    /// An operator or a bracket.
     Symbol(&'static str),
-    /// A symbol of no interest here.
+    /// What no script has outside of text.
     Other,
 }
 
@@ -23,8 +26,7 @@ pub(super) enum Token {
 #[derive(Clone, Debug)]
 pub(super) struct Spot {
     pub(super) token: Token,
-    pub(super) line: u32,
-    pub(super) column: u32,
+    pub(super) extent: Extent,
     /// How many brackets are open around it; a bracket itself stands outside of what it encloses.
     pub(super) depth: u32,
 }
@@ -49,9 +51,15 @@ impl Spot {
     }
 }
 
-const SYMBOLS: [&str; 12] = ["(", ")", "{", "}", "[", "]", ",", ";", ".", "#", "=", "|"];
+/// Rhai's operators and brackets, the longer ones first.
+const SYMBOLS: [&str; 57] = [
+    "..=", "<<=", ">>=", "**=", "===", "!==", "?.", "??", "?[", "..", "=>", "==", "!=", "<=", ">=",
+    "&&", "||", "+=", "-=", "*=", "/=", "%=", "&=", "|=", "^=", "**", "<<", ">>", "::", "->", "(",
+    ")", "{", "}", "[", "]", ",", ";", ":", ".", "#", "=", "|", "+", "-", "*", "/", "%", "<", ">",
+    "!", "&", "^", "~", "?", "@", "$",
+];
 
-/// Splits a script into tokens. Never fails: what is broken is the parser's to report.
+/// Splits a script into its pieces. Never fails: what is broken is the parser's to report.
 pub(super) fn scan(source: &str) -> Vec<Spot> {
     let mut scanner = Scanner {
         letters: source.chars().collect(),
@@ -85,7 +93,9 @@ impl Scanner {
     }
 
     fn next(&mut self) -> char {
-        let letter = self.peek(0);
+        let Some(letter) = self.letters.get(self.at).copied() else {
+            return '\0';
+        };
         self.at += 1;
         if letter == '\n' {
             self.line += 1;
@@ -96,11 +106,16 @@ impl Scanner {
         letter
     }
 
+    /// Notes a token that began at `line` and `column` and ends here.
     fn push(&mut self, token: Token, line: u32, column: u32) {
         self.spots.push(Spot {
             token,
-            line,
-            column,
+            extent: Extent {
+                line,
+                column,
+                end_line: self.line,
+                end_column: self.column,
+            },
             depth: self.depth,
         });
     }
@@ -122,7 +137,7 @@ impl Scanner {
             }
             ('`', _) => {
                 self.next();
-                self.template(line, column);
+                self.back_quoted(line, column);
             }
             ('#', '"' | '#') => self.raw(line, column),
             (letter, _) if letter.is_alphabetic() || letter == '_' => {
@@ -131,6 +146,10 @@ impl Scanner {
             }
             (letter, _) if letter.is_ascii_digit() => {
                 self.word();
+                if self.peek(0) == '.' && self.peek(1).is_ascii_digit() {
+                    self.next();
+                    self.word();
+                }
                 self.push(Token::Literal, line, column);
             }
             (letter, _) if letter.is_whitespace() => {
@@ -149,28 +168,24 @@ impl Scanner {
     }
 
     fn symbol(&mut self, line: u32, column: u32) {
-        let pair = (self.peek(0), self.peek(1));
-        let letter = self.next();
-        if matches!(pair, ('=', '>') | ('|', '|')) {
+        let symbol = SYMBOLS.iter().copied().find(|symbol| {
+            let mut letters = symbol.chars().enumerate();
+            letters.all(|(i, letter)| self.peek(i) == letter)
+        });
+        let length = symbol.map_or(1, str::len);
+        for _ in 0..length {
             self.next();
-            let symbol = if pair.0 == '=' { "=>" } else { "||" };
-            self.push(Token::Symbol(symbol), line, column);
-            return;
         }
-        if matches!(letter, ')' | ']' | '}') {
+        if matches!(symbol, Some(")" | "]" | "}")) {
             self.depth = self.depth.saturating_sub(1);
-            if letter == '}' && self.templates.last() == Some(&self.depth) {
+            if symbol == Some("}") && self.templates.last() == Some(&self.depth) {
                 self.templates.pop();
                 self.template(line, column);
                 return;
             }
         }
-        let token = SYMBOLS
-            .iter()
-            .find(|symbol| symbol.starts_with(letter))
-            .map_or(Token::Other, |symbol| Token::Symbol(symbol));
-        self.push(token, line, column);
-        if matches!(letter, '(' | '[' | '{') {
+        self.push(symbol.map_or(Token::Other, Token::Symbol), line, column);
+        if matches!(symbol, Some("(" | "[" | "?[" | "{")) {
             self.depth += 1;
         }
     }
@@ -197,17 +212,46 @@ impl Scanner {
         }
     }
 
-    /// The rest of a text in quotes. Escapes of letters by number are left as they are: no name has them.
+    /// The rest of a text in quotes; a doubled quote stands for itself.
     fn quoted(&mut self, end: char) -> String {
         let mut text = String::new();
         while self.at < self.letters.len() {
             match self.next() {
-                '\\' => text.push(self.next()),
+                '\\' => self.escape(&mut text),
+                letter if letter == end && self.peek(0) == end => text.push(self.next()),
                 letter if letter == end => break,
                 letter => text.push(letter),
             }
         }
         text
+    }
+
+    /// What follows a backslash. The parser refuses those that mean nothing.
+    fn escape(&mut self, text: &mut String) {
+        let digits = match self.next() {
+            'n' => return text.push('\n'),
+            'r' => return text.push('\r'),
+            't' => return text.push('\t'),
+            'x' => 2,
+            'u' => 4,
+            'U' => 8,
+            '\n' => {
+                while self.peek(0).is_whitespace() && self.peek(0) != '\n' {
+                    self.next();
+                }
+                return;
+            }
+            letter => return text.push(letter),
+        };
+        let mut code = 0;
+        for _ in 0..digits {
+            let Some(digit) = self.peek(0).to_digit(16) else {
+                break;
+            };
+            self.next();
+            code = code * 16 + digit;
+        }
+        text.extend(char::from_u32(code));
     }
 
     /// `#"…"#` with any number of `#`, or just the `#` of a map.
@@ -237,27 +281,60 @@ impl Scanner {
         self.push(Token::Text(text), line, column);
     }
 
-    /// The rest of a text in back quotes, up to its end or the next `${`.
+    /// A text in back quotes, which may turn out to have `${…}` in it.
+    fn back_quoted(&mut self, line: u32, column: u32) {
+        // A line break right after the quote does not count.
+        if self.peek(0) == '\n' {
+            self.next();
+        }
+        match self.verbatim() {
+            (text, Stop::End) => self.push(Token::Text(text), line, column),
+            (_, Stop::Brace) => self.open_brace(line, column),
+        }
+    }
+
+    /// The rest of a text in back quotes after a `}`.
     fn template(&mut self, line: u32, column: u32) {
+        match self.verbatim() {
+            (_, Stop::End) => self.push(Token::Template, line, column),
+            (_, Stop::Brace) => self.open_brace(line, column),
+        }
+    }
+
+    fn open_brace(&mut self, line: u32, column: u32) {
+        self.push(Token::Template, line, column);
+        self.templates.push(self.depth);
+        self.depth += 1;
+    }
+
+    /// Letters up to a back quote or a `${`, which is taken as well.
+    fn verbatim(&mut self) -> (String, Stop) {
+        let mut text = String::new();
         while self.at < self.letters.len() {
             match (self.next(), self.peek(0)) {
-                ('`', '`') => {
-                    self.next();
-                }
-                ('`', _) => {
-                    self.push(Token::Template, line, column);
-                    return;
+                ('`', '`') => text.push(self.next()),
+                ('`', _) => break,
+                ('\\', '$') if self.peek(1) == '{' => {
+                    text.push(self.next());
+                    text.push(self.next());
                 }
                 ('$', '{') => {
                     self.next();
-                    self.templates.push(self.depth);
-                    self.depth += 1;
-                    return;
+                    return (text, Stop::Brace);
                 }
-                _ => {}
+                (letter, _) => text.push(letter),
             }
         }
+        (text, Stop::End)
     }
+}
+
+/// Where a stretch of letters in back quotes ends.
+enum Stop {
+    /// At the closing quote, or with the script.
+    End,
+    /// At a `${`.
+    Brace,
 }
 
 #[cfg(test)]
@@ -275,8 +352,57 @@ mod tests {
         "####;
         let spots = scan(source);
         let functions = spots.iter().filter(|spot| spot.name() == Some("fn"));
-        assert_eq!(functions.map(|spot| spot.line).collect::<Vec<_>>(), [6]);
+        assert_eq!(
+            functions.map(|spot| spot.extent.line).collect::<Vec<_>>(),
+            [6]
+        );
         assert_eq!(spots.last().map(|spot| spot.depth), Some(0));
         assert!(spots.iter().any(|spot| spot.text() == Some("y")));
+    }
+
+    #[test]
+    fn text_reads_as_the_script_means_it() {
+        for (source, text) in [
+            (r#""a\\d\t\"\x41\u00e9""#, "a\\d\t\"Aé"),
+            (r#""say ""hi""""#, "say \"hi\""),
+            (r"`\d+ \${x} `` $`", "\\d+ ${x} ` $"),
+            ("`\none`", "one"),
+            (r###"##"a"#b"##"###, "a\"#b"),
+            ("\"one \\\n   two\"", "one two"),
+        ] {
+            let spots = scan(source);
+            assert_eq!(spots.len(), 1, "{source}: {spots:?}");
+            assert_eq!(spots[0].text(), Some(text), "{source}");
+        }
+    }
+
+    #[test]
+    fn operators_are_one_token_and_every_token_knows_where_it_ends() {
+        let spots = scan("a?.b ..= 1.5\n`é${c}.${(d)}`");
+        let found: Vec<(u32, u32, u32, u32)> = spots
+            .iter()
+            .map(|spot| spot.extent)
+            .map(|extent| {
+                (
+                    extent.line,
+                    extent.column,
+                    extent.end_line,
+                    extent.end_column,
+                )
+            })
+            .collect();
+        assert!(spots[1].is("?.") && spots[3].is("..="));
+        assert_eq!(
+            found[..5],
+            [
+                (1, 1, 1, 2),
+                (1, 2, 1, 4),
+                (1, 4, 1, 5),
+                (1, 6, 1, 9),
+                (1, 10, 1, 13)
+            ]
+        );
+        let template = spots.iter().filter(|spot| spot.token == Token::Template);
+        assert_eq!(template.count(), 3, "so that c.(d) is no call: {spots:?}");
     }
 }

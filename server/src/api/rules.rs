@@ -2,13 +2,13 @@
 
 use rejoinder_engine::domain::ids::RuleId;
 use rejoinder_engine::domain::rule::Rule;
-use rejoinder_engine::script::Diagnostic;
 use rejoinder_engine::store::NewRule;
+use rejoinder_engine::{Published, RuleCheck};
 use serde::{Deserialize, Serialize};
 use warp::reply::Response;
 
 use super::request::{Scoped, id};
-use crate::reply::{self, Error};
+use crate::reply::{self, DiagnosticJson, Error};
 
 /// A rule as listed.
 #[derive(Serialize)]
@@ -68,31 +68,56 @@ impl From<&[Rule]> for RulesJson {
     }
 }
 
-/// A mistake in a script.
+/// A rule that was published, with what its author should still look at.
 #[derive(Serialize)]
-pub(crate) struct DiagnosticJson {
-    message: String,
-    line: u32,
-    column: u32,
+struct PublishedJson<'a> {
+    #[serde(flatten)]
+    rule: RuleJson,
+    warnings: Vec<DiagnosticJson<'a>>,
 }
 
-/// What is wrong with a script; an empty list if it can be published.
-#[derive(Serialize)]
-pub(crate) struct CheckJson {
-    diagnostics: Vec<DiagnosticJson>,
-}
-
-impl From<Vec<Diagnostic>> for CheckJson {
-    fn from(diagnostics: Vec<Diagnostic>) -> Self {
-        let diagnostics = diagnostics.into_iter();
+impl<'a> From<&'a Published> for PublishedJson<'a> {
+    fn from(published: &'a Published) -> Self {
         Self {
-            diagnostics: diagnostics
-                .map(|diagnostic| DiagnosticJson {
-                    message: diagnostic.message,
-                    line: diagnostic.line,
-                    column: diagnostic.column,
-                })
+            rule: RuleJson::from(&published.rule),
+            warnings: published
+                .warnings
+                .iter()
+                .map(DiagnosticJson::from)
                 .collect(),
+        }
+    }
+}
+
+/// What can be told about a script; without an error among the diagnostics it can be published.
+#[derive(Serialize)]
+pub(crate) struct CheckJson<'a> {
+    diagnostics: Vec<DiagnosticJson<'a>>,
+    handlers: &'a [String],
+    schedules: Vec<UpcomingJson<'a>>,
+    templates: &'a [String],
+}
+
+/// A schedule of a script, with its next times on the location's clocks.
+#[derive(Serialize)]
+struct UpcomingJson<'a> {
+    cron: &'a str,
+    handler: &'a str,
+    next: Vec<String>,
+}
+
+impl<'a> From<&'a RuleCheck> for CheckJson<'a> {
+    fn from(check: &'a RuleCheck) -> Self {
+        let schedules = check.schedules.iter().map(|upcoming| UpcomingJson {
+            cron: &upcoming.cron,
+            handler: &upcoming.handler,
+            next: upcoming.next.iter().map(|at| at.to_rfc3339()).collect(),
+        });
+        Self {
+            diagnostics: check.diagnostics.iter().map(DiagnosticJson::from).collect(),
+            handlers: &check.handlers,
+            schedules: schedules.collect(),
+            templates: &check.templates,
         }
     }
 }
@@ -117,7 +142,7 @@ pub(crate) async fn route(path: &[&str], scoped: &Scoped) -> Result<Response, Er
         ("GET", []) => list(scoped).await,
         ("POST", []) => create(scoped).await,
         (_, []) => Err(Error::Method("GET, POST")),
-        ("POST", ["check"]) => check(scoped),
+        ("POST", ["check"]) => check(scoped).await,
         (_, ["check"]) => Err(Error::Method("POST")),
         ("GET", [rule]) => show(scoped, id(rule, "rule")?).await,
         ("PUT", [rule]) => save(scoped, id(rule, "rule")?).await,
@@ -147,10 +172,13 @@ async fn create(scoped: &Scoped) -> Result<Response, Error> {
     Ok(reply::created(&RuleSourceJson::from(rule)))
 }
 
-fn check(scoped: &Scoped) -> Result<Response, Error> {
+async fn check(scoped: &Scoped) -> Result<Response, Error> {
     let source: Source = scoped.request.json()?;
-    let diagnostics = scoped.engine().check_rule(&source.source);
-    Ok(reply::ok(&CheckJson::from(diagnostics)))
+    let engine = scoped.engine();
+    let check = engine
+        .check_rule(scoped.location_id, &source.source)
+        .await?;
+    Ok(reply::ok(&CheckJson::from(&check)))
 }
 
 async fn show(scoped: &Scoped, id: RuleId) -> Result<Response, Error> {
@@ -169,8 +197,8 @@ async fn save(scoped: &Scoped, id: RuleId) -> Result<Response, Error> {
 }
 
 async fn publish(scoped: &Scoped, id: RuleId) -> Result<Response, Error> {
-    let rule = scoped.engine().publish_rule(scoped.location_id, id).await?;
-    Ok(reply::ok(&RuleJson::from(&rule)))
+    let published = scoped.engine().publish_rule(scoped.location_id, id).await?;
+    Ok(reply::ok(&PublishedJson::from(&published)))
 }
 
 async fn set_enabled(scoped: &Scoped, id: RuleId, enabled: bool) -> Result<Response, Error> {

@@ -4,6 +4,9 @@ use std::error::Error;
 use std::fmt;
 
 use rejoinder_engine::Problem;
+use rejoinder_engine::script::{Diagnostic, Severity};
+
+use crate::out;
 
 /// One line that ends with what to do.
 #[derive(Debug)]
@@ -31,11 +34,12 @@ impl Failure {
         match problem {
             Problem::Script(diagnostics) => {
                 for diagnostic in &diagnostics {
-                    crate::out::note(&format!("{file}:{diagnostic}"));
+                    out::note(&out::diagnostic(file, diagnostic));
                 }
+                let is_error = |found: &&Diagnostic| found.severity == Severity::Error;
                 Self(format!(
                     "{file} has {} mistake(s); correct them and try again",
-                    diagnostics.len()
+                    diagnostics.iter().filter(is_error).count()
                 ))
             }
             other => other.into(),

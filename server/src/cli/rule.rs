@@ -4,6 +4,7 @@ use clap::Subcommand;
 use rejoinder_engine::Engine;
 use rejoinder_engine::domain::location::Location;
 use rejoinder_engine::domain::rule::Rule;
+use rejoinder_engine::script::Diagnostic;
 use rejoinder_engine::store::NewRule;
 
 use super::{Failure, open};
@@ -48,8 +49,11 @@ pub(super) enum Command {
     Enable(Named),
     /// Let a rule not take part
     Disable(Named),
-    /// Say what is wrong with a script
+    /// Say what is wrong with a script at a location, by the names that it has there
     Check {
+        /// Its id or name [default: the only one]
+        #[arg(long)]
+        location: Option<String>,
         /// The file with the script
         file: String,
     },
@@ -90,7 +94,7 @@ impl Command {
                 let source = open::read_file(&file)?;
                 if publish {
                     // Before anything is stored: a mistake leaves no half-made rule behind.
-                    check(engine, &file, &source)?;
+                    check(engine, &location, &file, &source).await?;
                 }
                 let new = NewRule {
                     name,
@@ -99,7 +103,7 @@ impl Command {
                 };
                 let mut rule = engine.create_rule(location.id, new).await?;
                 if publish {
-                    rule = engine.publish_rule(location.id, rule.id).await?;
+                    rule = engine.publish_rule(location.id, rule.id).await?.rule;
                 }
                 format.one(&RuleJson::from(&rule));
             }
@@ -128,12 +132,16 @@ impl Command {
                 let (location, rule) = named.find(engine).await?;
                 if let Some(file) = &file {
                     let source = open::read_file(file)?;
-                    check(engine, file, &source)?;
+                    check(engine, &location, file, &source).await?;
                     engine.save_draft(location.id, rule.id, source).await?;
                 }
                 let published = engine.publish_rule(location.id, rule.id).await;
-                let rule = published.map_err(|problem| Failure::of_script(&rule.name, problem))?;
-                format.one(&RuleJson::from(&rule));
+                let published =
+                    published.map_err(|problem| Failure::of_script(&rule.name, problem))?;
+                if file.is_none() {
+                    report(&rule.name, &published.warnings);
+                }
+                format.one(&RuleJson::from(&published.rule));
             }
             Self::Enable(named) => {
                 let (location, rule) = named.find(engine).await?;
@@ -146,12 +154,14 @@ impl Command {
                 let rule = engine.set_rule_enabled(location.id, rule.id, false).await?;
                 format.one(&RuleJson::from(&rule));
             }
-            Self::Check { file } => {
+            Self::Check { location, file } => {
+                let location = open::location(engine, location.as_deref()).await?;
                 let source = open::read_file(&file)?;
                 if format == Format::Json {
-                    format.one(&CheckJson::from(engine.check_rule(&source)));
+                    let found = engine.check_rule(location.id, &source).await?;
+                    format.one(&CheckJson::from(&found));
                 } else {
-                    check(engine, &file, &source)?;
+                    check(engine, &location, &file, &source).await?;
                     out::line(&format!("{file} can be published"));
                 }
             }
@@ -160,14 +170,25 @@ impl Command {
     }
 }
 
-/// Says what is wrong with a script, each mistake on a line.
-fn check(engine: &Engine, file: &str, source: &str) -> Result<(), Failure> {
-    let diagnostics = engine.check_rule(source);
-    if diagnostics.is_empty() {
-        return Ok(());
+/// Says what is wrong with a script at a location, each thing on a line.
+async fn check(
+    engine: &Engine,
+    location: &Location,
+    file: &str,
+    source: &str,
+) -> Result<(), Failure> {
+    let found = engine.check_rule(location.id, source).await?;
+    if !found.is_publishable() {
+        let problem = rejoinder_engine::Problem::Script(found.diagnostics);
+        return Err(Failure::of_script(file, problem));
     }
-    Err(Failure::of_script(
-        file,
-        rejoinder_engine::Problem::Script(diagnostics),
-    ))
+    report(file, &found.diagnostics);
+    Ok(())
+}
+
+/// Shows what does not keep a script from being published.
+fn report(file: &str, warnings: &[Diagnostic]) {
+    for warning in warnings {
+        out::note(&out::diagnostic(file, warning));
+    }
 }

@@ -1,0 +1,55 @@
+//! Durations, patterns, times and formats that are written out and do not read.
+//! Knows what reads them at run time, and asks that.
+
+use std::ops::Range;
+
+use super::chain::Call;
+use super::report::Report;
+use super::subject::Subject;
+use crate::domain::time::Span;
+use crate::script::run::Regexes;
+
+/// Most patterns that are tried; compiling one may take a millisecond.
+const PATTERNS: usize = 50;
+
+pub(super) fn check(subject: &Subject<'_>, report: &mut Report) {
+    let mut patterns = 0;
+    for (_, call) in subject.calls() {
+        let arguments = subject.arguments(&call);
+        let Some(first) = arguments.first() else {
+            continue;
+        };
+        match (subject.called(&call), call.after) {
+            ("if_silent" | "after" | "hold", Some(_)) | ("duration", None) => {
+                duration(subject, &call, first, report);
+            }
+            ("each_chat", Some(_)) => {
+                let entries = subject.tokens.map(first).unwrap_or_default();
+                for entry in entries.iter().filter(|entry| entry.key == "silent_for") {
+                    duration(subject, &call, &entry.value, report);
+                }
+            }
+            ("matches" | "capture", Some(_)) if patterns < PATTERNS => {
+                if let Some(text) = subject.text_of(first) {
+                    patterns += 1;
+                    if let Err(message) = Regexes::compile(&text) {
+                        report.error(subject.tokens.extent(first.clone()), || message);
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+fn duration(subject: &Subject<'_>, call: &Call, value: &Range<usize>, report: &mut Report) {
+    let extent = subject.tokens.extent(value.clone());
+    let name = subject.called(call);
+    if let Some(Err(error)) = subject.text_of(value).map(|text| Span::parse(&text)) {
+        report.error(extent, || error.to_string());
+    } else if subject.tokens.is_number(value) {
+        report.error(extent, || {
+            format!("{name} needs a duration, and a number has no unit; write for example \"45s\", \"90m\" or \"2d\"")
+        });
+    }
+}

@@ -1,0 +1,112 @@
+//! A script under examination: its tokens, chains and functions, and what its constants hold.
+//! Finds nothing by itself; the passes ask it.
+
+use std::cell::OnceCell;
+use std::collections::HashMap;
+use std::ops::Range;
+
+use rhai::Dynamic;
+
+use super::chain::{Call, Chain};
+use super::graph::Graph;
+use crate::domain::time::Span;
+use crate::script::api::time::Length;
+use crate::script::catalog::catalog;
+use crate::script::compile::{Evaluated, Reading};
+use crate::script::outline::Function;
+use crate::script::surroundings::Surroundings;
+use crate::script::tokens::Tokens;
+
+/// A script under examination.
+pub(super) struct Subject<'a> {
+    pub(super) tokens: &'a Tokens,
+    pub(super) functions: &'a [Function],
+    pub(super) chains: Vec<Chain>,
+    pub(super) surroundings: &'a Surroundings,
+    constants: HashMap<String, Dynamic>,
+    graph: OnceCell<Graph>,
+}
+
+impl<'a> Subject<'a> {
+    pub(super) fn new(
+        reading: &'a Reading,
+        evaluated: Option<Evaluated>,
+        surroundings: &'a Surroundings,
+    ) -> Self {
+        Self {
+            tokens: &reading.tokens,
+            functions: &reading.functions,
+            chains: Chain::all(&reading.tokens),
+            surroundings,
+            constants: evaluated.map_or_else(HashMap::new, |evaluated| evaluated.constants),
+            graph: OnceCell::new(),
+        }
+    }
+
+    /// Who calls whom.
+    pub(super) fn graph(&self) -> &Graph {
+        self.graph.get_or_init(|| Graph::of(self))
+    }
+
+    /// The function of a name.
+    pub(super) fn function(&self, name: &str) -> Option<&'a Function> {
+        self.functions.iter().find(|own| own.name == name)
+    }
+
+    /// The function in whose body a token stands; `None` at the top of the script.
+    pub(super) fn function_at(&self, at: usize) -> Option<usize> {
+        let after = self.functions.partition_point(|own| own.body.start <= at);
+        let index = after.checked_sub(1)?;
+        self.functions[index].body.contains(&at).then_some(index)
+    }
+
+    /// Whether events call functions of this name.
+    pub(super) fn is_event(&self, name: &str) -> bool {
+        catalog().handler(name).is_some()
+    }
+
+    /// Every call, with the chain it stands in.
+    pub(super) fn calls(&self) -> impl Iterator<Item = (&Chain, Call)> {
+        self.chains
+            .iter()
+            .flat_map(|chain| chain.calls().map(move |call| (chain, call)))
+    }
+
+    /// The name that is called.
+    pub(super) fn called(&self, call: &Call) -> &'a str {
+        self.tokens.name(call.name).unwrap_or_default()
+    }
+
+    /// The values that are given to a call, each as its tokens.
+    pub(super) fn arguments(&self, call: &Call) -> Vec<Range<usize>> {
+        self.tokens.items(call.open)
+    }
+
+    /// The text that an expression certainly is: a literal, or a constant that holds one.
+    pub(super) fn text_of(&self, expression: &Range<usize>) -> Option<String> {
+        if expression.len() != 1 {
+            return None;
+        }
+        let literal = self.tokens.text(expression.start).map(str::to_owned);
+        literal.or_else(|| {
+            let constant = self.constants.get(self.tokens.name(expression.start)?)?;
+            constant.clone().into_string().ok()
+        })
+    }
+
+    /// The duration that an expression certainly is: a text, `duration("…")`, or a constant.
+    pub(super) fn span_of(&self, expression: &Range<usize>) -> Option<Span> {
+        let tokens = self.tokens;
+        let first = expression.start;
+        if tokens.is_word(first, "duration") && tokens.is(first + 1, "(") {
+            let inner = first + 2..expression.end.saturating_sub(1);
+            return Span::parse(&self.text_of(&inner)?).ok();
+        }
+        if let Some(text) = self.text_of(expression) {
+            return Span::parse(&text).ok();
+        }
+        let name = tokens.name(first).filter(|_| expression.len() == 1)?;
+        let length = self.constants.get(name)?.read_lock::<Length>()?;
+        Some(length.0)
+    }
+}
