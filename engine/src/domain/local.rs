@@ -35,6 +35,11 @@ pub fn midnight(date: NaiveDate, zone: Tz) -> Timestamp {
     first(date.and_time(NaiveTime::MIN), zone)
 }
 
+/// Whether clocks in `zone` ever show a date: some crossed the date line and passed over one.
+pub fn has(date: NaiveDate, zone: Tz) -> bool {
+    shown(midnight(date, zone), zone).date() == date
+}
+
 /// The last whole second from `from` on at which `zone` has the offset that it has at `from`; at `to` it
 /// has another.
 pub(super) fn last_with_offset(from: DateTime<Utc>, to: DateTime<Utc>, zone: Tz) -> DateTime<Utc> {

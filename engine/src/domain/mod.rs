@@ -26,3 +26,5 @@ pub mod snapshot;
 pub mod template;
 pub mod time;
 pub mod window;
+#[cfg(test)]
+mod zones;

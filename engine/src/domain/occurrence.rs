@@ -1,8 +1,8 @@
 //! When a cron line falls due, in a location's zone. The only owner of the cron crate.
 //!
 //! A line has five fields, as in unix cron, with weekdays by name only (the crate counts Sunday as
-//! one, unix counts it as zero). A line with fixed hours fires once per local date: in a gap at the
-//! first valid moment after it, in a fold the first time only. A line whose hour is `*` or stepped
+//! one, unix counts it as zero). A line with fixed hours fires once per date that local clocks show: in
+//! a gap at the first valid moment after it, in a fold the first time only. A line whose hour is `*` or stepped
 //! fires by elapsed time.
 
 use std::str::FromStr;
@@ -131,7 +131,9 @@ impl CronLine {
         self.schedule
             .after(&Utc.from_utc_datetime(&local))
             .take_while(|at| at.year() < 2200)
-            .map(|at| local::first(at.naive_utc(), zone))
+            .map(|at| at.naive_utc())
+            .filter(|at| local::has(at.date(), zone))
+            .map(|at| local::first(at, zone))
             .find(|at| *at > after)
     }
 }
