@@ -1,9 +1,11 @@
 //! Opening hours and holidays, as rules ask for them; the contract's own example among them.
 
 use rejoinder_engine::domain::time::Span;
+use reqwest::{Method, StatusCode};
 use serde_json::json;
 
-use crate::database::on_both;
+use crate::database::{Database, on_both};
+use crate::house::House;
 use crate::world::{ADA, BEN, World};
 
 /// The third example of the contract, character for character.
@@ -83,4 +85,62 @@ on_both! {
             assert!(refused.contains(hint), "{refused}");
         }
     }
+}
+
+#[tokio::test]
+async fn the_api_takes_hours_and_says_what_is_wrong_with_them() {
+    let house = House::on(Database::sqlite().await).await;
+    let hours = json!({ "mon": ["09:00-13:00", "14:00-18:00"] });
+    let location = json!({
+        "name": "Casa Lima",
+        "time_zone": "Europe/Berlin",
+        "settings": { "opening_hours": hours },
+    });
+    let path = format!("/locations/{}", house.created("/locations", location).await);
+    let quiet = json!({ "from": "20:00", "to": "08:00", "days": ["sun"] });
+    let holidays = json!([{ "date": "2026-12-25", "until": "2026-12-26", "name": "Christmas" }]);
+    let change = json!({ "settings": { "quiet_hours": quiet, "holidays": holidays } });
+    let (status, answer) = house.api(Method::PATCH, &path, Some(change)).await;
+    assert_eq!(status, StatusCode::OK, "{answer}");
+    let settings = &answer["settings"];
+    assert_eq!(
+        (&settings["opening_hours"], &settings["quiet_hours"]),
+        (&hours, &quiet)
+    );
+    assert_eq!(settings["holidays"], holidays);
+    let change = json!({ "settings": { "opening_hours": null } });
+    let (_, answer) = house.api(Method::PATCH, &path, Some(change)).await;
+    assert_eq!(answer["settings"]["opening_hours"], json!(null));
+    for (settings, hint) in [
+        (
+            json!({ "opening_hours": { "mon": ["9-18"] } }),
+            "opening_hours, mon: '9-18' is not a shift; write for example",
+        ),
+        (
+            json!({ "opening_hours": { "monday": ["09:00-18:00"] } }),
+            "'monday' is not a day; write mon, tue",
+        ),
+        (
+            json!({ "holidays": [{ "date": "Christmas" }] }),
+            "'Christmas' is not a date; write for example",
+        ),
+        (
+            json!({ "quiet_hours": { "from": "8pm", "to": "08:00" } }),
+            "'8pm' is not a time of the clock",
+        ),
+        (
+            json!({ "quiet_hours": { "from": "20:00" } }),
+            "missing field `to`",
+        ),
+        (
+            json!({ "vars": { "idle": "soon" } }),
+            "vars.idle: 'soon' is not a duration",
+        ),
+    ] {
+        let change = json!({ "settings": settings });
+        let (status, answer) = house.api(Method::PATCH, &path, Some(change)).await;
+        assert!(status.is_client_error(), "{status} {answer}");
+        assert!(answer.to_string().contains(hint), "{answer}");
+    }
+    house.close().await;
 }

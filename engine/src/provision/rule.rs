@@ -250,7 +250,7 @@ async fn surroundings(core: &Core, location: &Location) -> Result<Surroundings, 
         .into_iter()
         .map(|endpoint| endpoint.name.to_string());
     Ok(Surroundings {
-        templates: None,
+        templates: super::template::known(core, location.id).await?,
         endpoints: Some(names.collect()),
         vars: Some(location.settings.vars.keys().cloned().collect()),
     })

@@ -17,7 +17,7 @@ pub(super) enum Command {
         /// Where its clocks are, such as Europe/Berlin
         #[arg(long)]
         time_zone: String,
-        /// Repeatable: such as language=de
+        /// Repeatable: such as language=de, or 'opening_hours={"mon": ["09:00-18:00"]}'
         #[arg(long, value_name = "NAME=VALUE")]
         setting: Vec<String>,
     },
@@ -38,7 +38,7 @@ pub(super) enum Command {
         /// Where its clocks are
         #[arg(long)]
         time_zone: Option<String>,
-        /// Repeatable: such as language=de
+        /// Repeatable: such as language=de, or 'opening_hours={"mon": ["09:00-18:00"]}'
         #[arg(long, value_name = "NAME=VALUE")]
         setting: Vec<String>,
     },
