@@ -306,3 +306,27 @@ async fn templates_are_synced_told_listed_and_forgotten() {
     assert!(shows(&list).contains("hello"), "what was known is left");
     simulator.shutdown().await;
 }
+
+#[test]
+fn the_reference_is_at_hand_without_settings_or_database() {
+    let folder = folder();
+    let shown = |words: &[&str]| {
+        let output = command(&folder, words).output().expect("it runs");
+        assert!(output.status.success(), "{words:?}");
+        String::from_utf8(output.stdout).expect("text")
+    };
+    let everything = shown(&["docs"]);
+    assert!(everything.contains("chat.reply(") && everything.contains("Following up\n===="));
+    let reply = shown(&["docs", "chat.reply"]);
+    assert!(reply.starts_with("chat.reply(") && !reply.contains("chat.send("));
+    let customer = shown(&["docs", "contact", "--format", "markdown"]);
+    assert!(customer.contains("### `chat.contact.tag(tag: text)`"));
+    let json: serde_json::Value =
+        serde_json::from_str(&shown(&["docs", "on_message", "--json"])).expect("JSON");
+    assert_eq!(json["entries"][0]["parameters"][1]["type"], "message");
+    assert!(shown(&["docs", "--format", "rhai"]).starts_with("// What rules"));
+    assert_eq!(std::fs::read_dir(folder.path()).expect("it").count(), 0);
+
+    let unknown = command(&folder, &["docs", "replay"]).output();
+    complains(&unknown.expect("it runs"), &["did you mean reply?"]);
+}

@@ -14,6 +14,7 @@ mod main_job;
 mod payloads;
 mod quiet;
 mod reactions;
+mod reference;
 mod repeat;
 mod requests;
 mod schedules;

@@ -108,6 +108,20 @@ pub enum Kind {
     Function,
 }
 
+impl Kind {
+    /// Its stable key.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Handler => "handler",
+            Self::Statement => "statement",
+            Self::Method => "method",
+            Self::Property => "property",
+            Self::Constructor => "constructor",
+            Self::Function => "function",
+        }
+    }
+}
+
 /// What is given to a function.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Parameter {

@@ -12,6 +12,7 @@ mod explain;
 mod language;
 mod limits;
 mod outline;
+pub mod reference;
 mod run;
 mod scan;
 mod surroundings;

@@ -2,6 +2,7 @@
 //! A command works on the database itself; a server at work on it follows within a second.
 
 mod channel;
+mod docs;
 mod endpoint;
 mod failure;
 mod keys;
@@ -69,6 +70,8 @@ enum Command {
     Demo,
     /// Print every setting with its default, as a file to begin with
     Settings,
+    /// Look up what rules can write: functions, properties, handlers
+    Docs(docs::Docs),
     /// Make keys that seal credentials
     #[command(subcommand)]
     Keys(keys::Keys),
@@ -130,6 +133,7 @@ async fn run(cli: Cli) -> Result<(), Failure> {
             out::line(config::defaults().trim_end());
             Ok(())
         }
+        Command::Docs(docs) => docs.run(format),
         Command::Keys(keys) => keys.run(),
         Command::Serve(serve) => {
             flags.settings.extend(serve.settings());
@@ -177,6 +181,7 @@ async fn on_database(command: Command, config: &Config, format: Format) -> Resul
         // They need no engine, and are done by now.
         Command::Serve(_)
         | Command::Demo
+        | Command::Docs(_)
         | Command::Settings
         | Command::Keys(_)
         | Command::Migrate => Ok(()),
