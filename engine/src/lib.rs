@@ -23,6 +23,7 @@ mod retry;
 mod schedule;
 pub mod script;
 mod setup;
+pub mod simulate;
 pub mod store;
 mod work;
 

@@ -13,7 +13,9 @@ mod out;
 mod refusals;
 pub mod reply;
 pub mod serve;
+pub mod surroundings;
 mod webhooks;
+pub mod workshop;
 
 pub use config::Config;
 pub use serve::{ServeError, ServeOptions, Server};

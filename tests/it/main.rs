@@ -21,6 +21,7 @@ mod schedules;
 mod scripts;
 mod server;
 mod templates;
+mod testing;
 mod tidy;
 mod timers;
 mod truths;

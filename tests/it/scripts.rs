@@ -1,33 +1,24 @@
-//! The rules of `scripts/`, each played as a conversation: `tests/scripts/<rule>.txt` holds what is said
-//! and, behind arrows, what follows. A rule without a conversation fails; `UPDATE=1` writes what follows
-//! anew, and the difference is to be read.
+//! The rules of `scripts/`: each has tests beside it, and they pass.
 
-use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use rejoinder_adapters::simulator::meta as face;
-use rejoinder_engine::domain::ids::EventId;
-use rejoinder_engine::domain::run::Outcome;
-use rejoinder_engine::domain::time::Span;
+use rejoinder_engine::simulate::{Source, Suite, Workshop};
+use rejoinder_server::{surroundings, workshop};
 
-use crate::database::Database;
-use crate::world::{ADA, World, words};
-
-fn folder(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join(name)
+/// The folder of the rules.
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../scripts")
 }
 
+/// The rules, in alphabetical order.
 fn rules() -> Vec<PathBuf> {
-    let files = fs::read_dir(folder("../scripts"))
-        .expect("the folder")
-        .map(|entry| entry.expect("a file").path());
+    let files = fs::read_dir(folder()).expect("the folder");
     let mut rules: Vec<PathBuf> = files
+        .map(|entry| entry.expect("a file").path())
         .filter(|path| {
-            let name = path
-                .file_name()
-                .and_then(|name| name.to_str())
-                .unwrap_or_default();
+            let name = path.to_string_lossy();
             name.ends_with(".rhai") && !name.ends_with(".test.rhai") && !name.ends_with(".d.rhai")
         })
         .collect();
@@ -35,122 +26,90 @@ fn rules() -> Vec<PathBuf> {
     rules
 }
 
+/// The tests of a rule.
+fn suite(workshop: &Workshop, rule: &Path) -> Suite {
+    let tests = rule.with_extension("test.rhai");
+    let source = |path: &Path| Source {
+        name: path
+            .file_name()
+            .expect("a file")
+            .to_string_lossy()
+            .into_owned(),
+        text: fs::read_to_string(path)
+            .unwrap_or_else(|error| panic!("{}: {error}", path.display())),
+    };
+    let business = surroundings::of_folder(&folder()).expect("the business reads");
+    let beside = Arc::new(|name: &str| fs::read_to_string(folder().join(name)).ok());
+    Suite::new(workshop, business, source(rule), source(&tests), beside).unwrap_or_else(|found| {
+        let lines: Vec<String> = found.iter().map(ToString::to_string).collect();
+        panic!("{}", lines.join("\n"))
+    })
+}
+
 #[tokio::test]
-async fn every_rule_does_what_its_conversation_says() {
-    #[expect(clippy::disallowed_methods, reason = "the test's own switch")]
-    let update = std::env::var("UPDATE").is_ok();
+async fn every_rule_has_tests_and_they_pass() {
+    let workshop = workshop::workshop().await.expect("a workshop");
     let rules = rules();
     assert!(!rules.is_empty(), "no rules");
+    let mut failures = Vec::new();
     for rule in rules {
-        let name = rule
-            .file_stem()
-            .and_then(|name| name.to_str())
-            .expect("a name")
-            .to_owned();
-        let path = folder("scripts").join(format!("{name}.txt"));
-        let told = fs::read_to_string(&path).unwrap_or_else(|_| {
-            panic!("{name}.rhai has no conversation: write {}", path.display())
-        });
-        let played = play(&fs::read_to_string(&rule).expect("the rule"), &told).await;
-        if update {
-            fs::write(&path, played).expect("written");
-        } else {
-            assert_eq!(
-                played, told,
-                "{name}.rhai plays differently; if that is right, run with UPDATE=1"
-            );
+        let suite = suite(&workshop, &rule);
+        for test in suite.tests() {
+            let report = suite.run(test);
+            failures.extend(report.failure.map(|failure| format!("{test}: {failure}")));
         }
     }
+    assert!(failures.is_empty(), "{}", failures.join("\n\n"));
 }
 
-/// The conversation with what really follows each line.
-async fn play(source: &str, told: &str) -> String {
-    let world = World::on(Database::sqlite().await).await;
-    world.rule(source).await;
-    let mut seen = Seen::default();
-    let mut played = String::new();
-    for line in told
-        .lines()
-        .filter(|line| !line.starts_with("→ ") && !line.starts_with("· "))
-    {
-        played.push_str(line);
-        played.push('\n');
-        act(&world, line).await;
-        seen.news(&world, &mut played).await;
-    }
-    played
+#[tokio::test]
+async fn the_test_of_the_price_rule_is_that_of_the_contract() {
+    let text = fs::read_to_string(folder().join("price.test.rhai")).expect("the test");
+    let contract = r#"fn test_a_price_question_is_answered_and_nudged() {
+    let customer = customer("Ada");
+    customer.says("What is the PRICE?");
+    customer.receives("prices start at");
+    wait("2d");
+    customer.receives(template("viewing_reminder"));
+}
+"#;
+    assert!(text.starts_with(contract), "{text}");
 }
 
-async fn act(world: &World, line: &str) {
-    if line.is_empty() || line.starts_with('#') {
-        return;
-    }
-    if let Some(text) = line.strip_prefix("Ada: ") {
-        world.hears(ADA, text).await;
-    } else if let Some(text) = line.strip_prefix("Owner: ") {
-        world.owner_says(ADA, text).await;
-    } else if let Some(span) = line.strip_prefix("wait ") {
-        world.wait(Span::parse(span).expect("a span")).await;
-    } else if let Some(title) = line.strip_prefix("Ada taps ") {
-        let received = world.received(ADA);
-        let mut buttons = received
-            .iter()
-            .rev()
-            .flat_map(|message| &message.summary.buttons);
-        let button = buttons
-            .find(|button| button.title == title)
-            .unwrap_or_else(|| panic!("no button {title}"));
-        let body = world.arrival(ADA, |number, arrival| {
-            face::button_tap(number, arrival, &button.id, &button.title)
-        });
-        world.accept(&body).await.expect("accepted");
-        world.settle().await;
-    } else {
-        panic!("'{line}': write 'Ada: …', 'Ada taps …', 'Owner: …', 'wait 2d' or '# …'");
-    }
-}
-
-/// What has been shown already.
-#[derive(Default)]
-struct Seen {
-    messages: usize,
-    events: BTreeSet<EventId>,
-}
-
-impl Seen {
-    async fn news(&mut self, world: &World, played: &mut String) {
-        let received = world.received(ADA);
-        for message in &received[self.messages..] {
-            played.push_str(&format!("→ {}\n", words(message).replace('\n', "\n→ ")));
-            for button in &message.summary.buttons {
-                played.push_str(&format!("→ [{}]\n", button.title));
+#[tokio::test]
+async fn a_test_repeats_byte_for_byte() {
+    let workshop = workshop::workshop().await.expect("a workshop");
+    let rule = Source {
+        name: "dice.rhai".into(),
+        text: r#"fn on_message(chat, message) {
+                chat.reply(`${random(1, 1000000)} for ${message.id}`);
+                chat.after(`${random(1, 48)}h`, "later");
             }
-        }
-        self.messages = received.len();
-        for row in world.events().await {
-            if !self.events.insert(row.event.id) {
-                continue;
-            }
-            for run in world
-                .engine
-                .store()
-                .of(world.location_id)
-                .runs(row.event.id)
-                .await
-                .expect("runs")
-            {
-                if let Outcome::Error {
-                    message,
-                    line,
-                    column,
-                } = &run.run.outcome
-                {
-                    panic!("{line}:{column}: {message}");
-                }
-                for line in &run.run.trace {
-                    played.push_str(&format!("· {}\n", line.text));
-                }
-            }
-        }
+            fn later(chat) { chat.reply(`${random()}`, template("later", [`${random()}`])); }"#
+            .into(),
+    };
+    let tests = Source {
+        name: "dice.test.rhai".into(),
+        text: r#"fn test_dice() {
+                for name in ["Ada", "Ben", "Cleo"] { customer(name).says("roll"); }
+                fail_next_send("temporary");
+                wait("3d");
+                assert(false, "so that the story is told");
+            }"#
+        .into(),
+    };
+    let suite = Suite::new(
+        &workshop,
+        Default::default(),
+        rule,
+        tests,
+        Arc::new(|_| None),
+    );
+    let suite = suite.expect("no mistakes");
+    let story = || suite.run("test_dice").failure.expect("it fails").story;
+    let first = story();
+    assert!(first.contains("template later"), "{first}");
+    for _ in 0..3 {
+        assert_eq!(story(), first);
     }
 }

@@ -101,7 +101,7 @@ const TABLE: &[(i64, i64, SendErrorKind)] = {
 const SUBCODE_NO_OBJECT: i64 = 33;
 
 /// The kind of a code, if it is in the table.
-fn kind(code: i64) -> Option<SendErrorKind> {
+pub(super) fn kind(code: i64) -> Option<SendErrorKind> {
     TABLE
         .iter()
         .find(|(first, last, _)| (*first..=*last).contains(&code))

@@ -85,6 +85,11 @@ pub fn request_body(outgoing: &Outgoing<'_>) -> Value {
     outbound::body(outgoing)
 }
 
+/// What one of Meta's error codes means for a message; `None` for a code that we do not know.
+pub fn kind_of_code(code: i64) -> Option<SendErrorKind> {
+    errors::kind(code)
+}
+
 impl Adapter for Meta {
     fn kind(&self) -> &'static str {
         "meta"

@@ -87,6 +87,25 @@ pub enum SendErrorKind {
 }
 
 impl SendErrorKind {
+    /// Every kind.
+    pub const ALL: [Self; 15] = [
+        Self::NotConnected,
+        Self::InDoubt,
+        Self::Temporary,
+        Self::RateLimited,
+        Self::PairLimited,
+        Self::Credential,
+        Self::ChannelUnready,
+        Self::WindowClosed,
+        Self::OptedOut,
+        Self::Unreachable,
+        Self::TemplateRejected,
+        Self::MediaRejected,
+        Self::Invalid,
+        Self::Refused,
+        Self::Expired,
+    ];
+
     /// The stable code, as stored, printed, and seen by scripts as `status.failure.kind`.
     pub const fn code(self) -> &'static str {
         match self {

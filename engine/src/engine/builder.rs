@@ -50,6 +50,7 @@ pub struct Builder {
     caller: Option<Arc<dyn Caller>>,
     clock: Arc<dyn Clock>,
     scripts: ScriptHostBuilder,
+    script_host: Option<ScriptHost>,
     server_secrets: BTreeMap<String, Vec<Secret>>,
     handshake_tokens: BTreeMap<String, Vec<Secret>>,
     public_url: String,
@@ -64,6 +65,7 @@ impl Builder {
             caller: None,
             clock: Arc::new(SystemClock),
             scripts: ScriptHost::builder(),
+            script_host: None,
             server_secrets: BTreeMap::new(),
             handshake_tokens: BTreeMap::new(),
             public_url: String::new(),
@@ -121,6 +123,12 @@ impl Builder {
         self
     }
 
+    /// Runs scripts by a host that is there already, and shared.
+    pub(crate) fn script_host(mut self, host: ScriptHost) -> Self {
+        self.script_host = Some(host);
+        self
+    }
+
     /// Adds a secret of the server's own app at a provider: it verifies the webhooks of channels that
     /// have no app of their own (Meta's app secret).
     #[must_use]
@@ -172,8 +180,9 @@ impl Builder {
             return Err(Error::NotMigrated);
         }
         store.check_keys(&vault).await?;
+        let scripts = self.script_host.unwrap_or_else(|| self.scripts.build());
         let core = Core {
-            setup: Setup::new(store.clone(), vault, self.scripts.build()),
+            setup: Setup::new(store.clone(), vault, scripts),
             store,
             adapters,
             caller: self.caller,

@@ -14,8 +14,8 @@ pub use self::channel::{ChannelChange, NewChannel};
 pub use self::endpoint::{EndpointChange, NewEndpoint};
 pub use self::location::{LocationChange, NewLocation};
 pub use self::person::PersonSend;
-pub use self::template::SyncedAccount;
 pub use self::rule::{Published, RuleCheck, Upcoming};
+pub use self::template::SyncedAccount;
 
 use crate::core::Core;
 use crate::script::{Diagnostic, Severity};

@@ -5,12 +5,18 @@ mod read;
 
 use std::sync::LazyLock;
 
-use super::api;
+use super::{api, testing};
 
 /// What every script can write; the same in each process of this version.
 pub fn catalog() -> &'static Catalog {
     static CATALOG: LazyLock<Catalog> = LazyLock::new(api::catalog);
     &CATALOG
+}
+
+/// What every test can write: content, templates, times and texts as in rules, and what is its own.
+pub fn of_tests() -> &'static Catalog {
+    static OF_TESTS: LazyLock<Catalog> = LazyLock::new(testing::catalog);
+    &OF_TESTS
 }
 
 /// Everything that a script can write, in the order of the reference.

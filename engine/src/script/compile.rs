@@ -344,7 +344,7 @@ fn evaluate_top(
         .rewind_scope(false)
         .with_tag(Tag::Top(Arc::clone(&top)));
     let mut scope = Scope::new();
-    let _: Dynamic = language::with_deadline(|| {
+    let _: Dynamic = language::within(language::Bounds::OF_A_RUN, || {
         engine.call_fn_with_options::<Dynamic>(options, &mut scope, &whole, START, ())
     })
     .map_err(|error| refuse(&error))?;

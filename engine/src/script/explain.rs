@@ -2,12 +2,17 @@
 
 use rhai::{EvalAltResult, LexError, ParseErrorType, Position};
 
-use super::catalog::catalog;
+use super::catalog::{Catalog, catalog};
 use super::convert::name_of_type;
 use super::{Failure, limits};
 
 /// An error of a run.
 pub(super) fn failure(error: &EvalAltResult) -> Failure {
+    failure_in(catalog(), error)
+}
+
+/// An error of a script that may write what the catalog holds.
+pub(super) fn failure_in(catalog: &Catalog, error: &EvalAltResult) -> Failure {
     // The innermost error says what happened and where; the calls around it are the script's own.
     let mut error = error;
     while let EvalAltResult::ErrorInFunctionCall(_, _, inner, _)
@@ -17,7 +22,7 @@ pub(super) fn failure(error: &EvalAltResult) -> Failure {
     }
     let (line, column) = place(error.position());
     Failure {
-        message: message(error),
+        message: message(catalog, error),
         line,
         column,
     }
@@ -32,12 +37,12 @@ pub(super) fn place(position: Position) -> (u32, u32) {
 /// Said when a script has taken more than `limits::OPERATIONS`.
 pub(super) const TOO_LONG: &str = "the script takes too long: it was stopped after 50,000 steps; look for a loop that does not end";
 
-fn message(error: &EvalAltResult) -> String {
+fn message(catalog: &Catalog, error: &EvalAltResult) -> String {
     use EvalAltResult as E;
     match error {
         E::ErrorRuntime(value, _) => super::convert::show(value),
         E::ErrorTerminated(value, _) => super::convert::show(value),
-        E::ErrorFunctionNotFound(signature, _) => unknown_function(signature),
+        E::ErrorFunctionNotFound(signature, _) => unknown_function(catalog, signature),
         E::ErrorVariableNotFound(name, _) => unknown_variable(name, &[]),
         E::ErrorDotExpr(text, _) => unknown_property(text),
         E::ErrorIndexingType(text, _) if text.contains("()") => {
@@ -97,7 +102,7 @@ const OPERATORS: [&str; 18] = [
 ];
 
 /// `name (type, type)` in Rhai's words.
-fn unknown_function(signature: &str) -> String {
+fn unknown_function(catalog: &Catalog, signature: &str) -> String {
     let (name, types) = signature.split_once(" (").unwrap_or((signature, ""));
     let types: Vec<&str> = types
         .strip_suffix(')')
@@ -117,7 +122,7 @@ fn unknown_function(signature: &str) -> String {
             .join(", ")
     };
     let receiver = types.first().copied();
-    if let Some(usage) = catalog().usage(name, receiver) {
+    if let Some(usage) = catalog.usage(name, receiver) {
         return if types.is_empty() {
             format!("{name}(…) needs something in its brackets; write {usage}")
         } else {
@@ -132,7 +137,7 @@ fn unknown_function(signature: &str) -> String {
             "there is no value here on which {name} could be called; set it first, for example chat.state.list = chat.state.list ?? []"
         );
     }
-    let names = catalog().callable().map(|entry| entry.name);
+    let names = catalog.callable().map(|entry| entry.name);
     match nearest(name, names) {
         Some(near) if near == name => format!("{name} does not go with {}", given()),
         Some(near) => format!("there is no function {name}; did you mean {near}?"),

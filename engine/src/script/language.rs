@@ -4,7 +4,7 @@
 use std::any::TypeId;
 use std::cell::Cell;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use rhai::packages::{
     ArithmeticPackage, BasicArrayPackage, BasicFnPackage, BasicIteratorPackage, BasicMapPackage,
@@ -14,8 +14,9 @@ use rhai::packages::{
 use rhai::{Dynamic, Engine, EvalContext, OptimizationLevel};
 
 use super::api::Fallible;
+use super::api::registrar::Api;
 use super::run::Tag;
-use super::{HostFunction, api, convert, explain, limits};
+use super::{HostFunction, api, convert, explain, limits, testing};
 
 /// Words that would reach outside the script or build values that contain themselves.
 const DISABLED: [&str; 8] = [
@@ -29,17 +30,27 @@ const DISABLED: [&str; 8] = [
     "is_shared",
 ];
 
-thread_local! {
-    /// When the run on this thread is given up. Rhai's progress hook is given nothing but a number.
-    static DEADLINE: Cell<Option<Instant>> = const { Cell::new(None) };
-    /// How many operations the run on this thread has taken so far.
-    static OPERATIONS: Cell<u64> = const { Cell::new(0) };
-    /// How many of them its earlier calls took: Rhai counts each call from zero.
-    static EARLIER: Cell<u64> = const { Cell::new(0) };
+/// Builds the language of rules with the functions of the embedding program.
+pub(super) fn build(functions: &[(String, usize, Arc<HostFunction>)]) -> Engine {
+    let mut engine = base(limits::OPERATIONS);
+    api::register(&mut engine);
+    for (name, arity, function) in functions {
+        add_host_function(&mut engine, name, *arity, function);
+    }
+    engine
 }
 
-/// Builds the language with the functions of the embedding program.
-pub(super) fn build(functions: &[(String, usize, Arc<HostFunction>)]) -> Engine {
+/// Builds the language of tests.
+pub(super) fn build_for_tests() -> Engine {
+    let mut engine = base(limits::TEST_OPERATIONS);
+    let mut api = Api::new(&mut engine);
+    api::register_for_tests(&mut api);
+    testing::register(&mut api);
+    engine
+}
+
+/// What rules and tests have in common, besides functions.
+fn base(operations: u64) -> Engine {
     let mut engine = Engine::new_raw();
     LanguageCorePackage::new().register_into_engine(&mut engine);
     ArithmeticPackage::new().register_into_engine(&mut engine);
@@ -51,7 +62,7 @@ pub(super) fn build(functions: &[(String, usize, Arc<HostFunction>)]) -> Engine 
     BasicMapPackage::new().register_into_engine(&mut engine);
     BasicIteratorPackage::new().register_into_engine(&mut engine);
     BasicFnPackage::new().register_into_engine(&mut engine);
-    limits::apply(&mut engine);
+    limits::apply(&mut engine, operations);
     // The optimiser once dropped statements with effects; scripts are short enough without it.
     engine.set_optimization_level(OptimizationLevel::None);
     // Only the parser looks at this: constants are told to it as a scope.
@@ -60,26 +71,70 @@ pub(super) fn build(functions: &[(String, usize, Arc<HostFunction>)]) -> Engine 
         engine.disable_symbol(word);
     }
     guard(&mut engine);
-    api::register(&mut engine);
-    for (name, arity, function) in functions {
-        add_host_function(&mut engine, name, *arity, function);
-    }
     engine
 }
 
-/// Runs `work` with the clock ticking; `work` is stopped soon after the deadline.
-pub(super) fn with_deadline<T>(work: impl FnOnce() -> T) -> T {
-    DEADLINE.set(Some(Instant::now() + limits::DEADLINE));
-    OPERATIONS.set(0);
-    EARLIER.set(0);
-    let result = work();
-    DEADLINE.set(None);
-    result
+/// How much a script may take before it is stopped.
+#[derive(Clone, Copy)]
+pub(super) struct Bounds {
+    pub(super) time: Duration,
+    pub(super) operations: u64,
+    /// What is said when the time is over.
+    pub(super) too_late: &'static str,
+}
+
+impl Bounds {
+    /// A rule's.
+    pub(super) const OF_A_RUN: Self = Self {
+        time: limits::DEADLINE,
+        operations: limits::OPERATIONS,
+        too_late: "the script takes too long: it was stopped after 2 seconds",
+    };
+}
+
+/// What is running on this thread, and since when it is too late for it.
+#[derive(Clone, Copy)]
+struct Running {
+    bounds: Bounds,
+    deadline: Instant,
+    /// How many operations it has taken so far.
+    operations: u64,
+    /// How many of them its earlier calls took: Rhai counts each call from zero.
+    earlier: u64,
+}
+
+thread_local! {
+    /// Rhai's progress hook is given nothing but a number.
+    static RUNNING: Cell<Option<Running>> = const { Cell::new(None) };
+}
+
+/// Puts back what ran before: a test that is played lets rules run within it.
+struct Before(Option<Running>);
+
+impl Drop for Before {
+    fn drop(&mut self) {
+        RUNNING.set(self.0);
+    }
+}
+
+/// Runs `work` with the clock ticking; `work` is stopped soon after it has used up its bounds.
+pub(super) fn within<T>(bounds: Bounds, work: impl FnOnce() -> T) -> T {
+    let _before = Before(RUNNING.get());
+    RUNNING.set(Some(Running {
+        bounds,
+        deadline: Instant::now() + bounds.time,
+        operations: 0,
+        earlier: 0,
+    }));
+    work()
 }
 
 /// Another call begins in the same run: what earlier ones took counts.
 pub(super) fn next_call() {
-    EARLIER.set(OPERATIONS.get());
+    RUNNING.set(RUNNING.get().map(|running| Running {
+        earlier: running.operations,
+        ..running
+    }));
 }
 
 #[expect(
@@ -88,14 +143,14 @@ pub(super) fn next_call() {
 )]
 fn guard(engine: &mut Engine) {
     engine.on_progress(|operations| {
-        OPERATIONS.set(EARLIER.get() + operations);
-        if !operations.is_multiple_of(limits::DEADLINE_EVERY) {
-            return None;
-        }
-        let late = DEADLINE
-            .get()
-            .is_some_and(|deadline| Instant::now() >= deadline);
-        late.then(|| "the script takes too long: it was stopped after 2 seconds".into())
+        let running = RUNNING.get()?;
+        RUNNING.set(Some(Running {
+            operations: running.earlier + operations,
+            ..running
+        }));
+        let looks = operations.is_multiple_of(limits::DEADLINE_EVERY);
+        let late = looks && Instant::now() >= running.deadline;
+        late.then(|| running.bounds.too_late.into())
     });
     // Every read and every change of a value goes through a variable, so this is the place where
     // values that grew in ways Rhai does not check (`m[k] = m`) are stopped before the next copy.
@@ -103,7 +158,8 @@ fn guard(engine: &mut Engine) {
 }
 
 fn look_up(name: &str, context: &EvalContext<'_, '_, '_, '_, '_, '_>) -> Fallible<Option<Dynamic>> {
-    if OPERATIONS.get() > limits::OPERATIONS {
+    let running = RUNNING.get();
+    if running.is_some_and(|running| running.operations > running.bounds.operations) {
         return api::fail(explain::TOO_LONG);
     }
     let Some(value) = context.scope().get(name) else {

@@ -11,6 +11,8 @@ pub(super) const SOURCE_BYTES: usize = 64 * 1024;
 pub(super) const SWITCH_CASES: usize = 1_000;
 /// Most operations of a run: some 10 to 20 ms of a thread, a hundred times what rules need.
 pub(super) const OPERATIONS: u64 = 50_000;
+/// Most operations of a test; what the rules under test take is not counted.
+pub(super) const TEST_OPERATIONS: u64 = 500_000;
 /// Rhai's own limits lie above ours by this factor. Its errors about them lose their place in the
 /// script, so ours, which are looked at whenever a variable is used, come first where they can.
 const HARD: usize = 2;
@@ -59,10 +61,10 @@ pub(super) const DEADLINE: Duration = Duration::from_secs(2);
 /// How many operations pass between two looks at the clock.
 pub(super) const DEADLINE_EVERY: u64 = 256;
 
-/// Sets every limit of the language. Rhai's defaults differ between debug and release builds.
-pub(super) fn apply(engine: &mut Engine) {
+/// Sets every limit of the language, for a script that may take so many operations. Rhai's defaults differ between debug and release builds.
+pub(super) fn apply(engine: &mut Engine, operations: u64) {
     engine
-        .set_max_operations(OPERATIONS + OPERATIONS / 10)
+        .set_max_operations(operations + operations / 10)
         .set_max_call_levels(CALL_DEPTH)
         .set_max_expr_depths(EXPRESSION_DEPTH, EXPRESSION_DEPTH)
         .set_max_functions(FUNCTIONS)

@@ -13,9 +13,11 @@ mod language;
 mod limits;
 mod outline;
 pub mod reference;
+mod regexes;
 mod run;
 mod scan;
 mod surroundings;
+pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
 mod tokens;
@@ -44,7 +46,7 @@ pub struct ScriptHost(Arc<Host>);
 
 struct Host {
     engine: rhai::Engine,
-    regexes: Arc<run::Regexes>,
+    regexes: Arc<regexes::Regexes>,
 }
 
 impl ScriptHost {

@@ -1,11 +1,9 @@
 //! One call of a script: what it may look at, what it has asked for so far, and how it ends.
 
-use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use chrono_tz::Tz;
-use regex::Regex;
 use rhai::{CallFnOptions, Dynamic, EvalAltResult, Map as RhaiMap, Scope};
 use serde_json::{Map, Value};
 
@@ -17,6 +15,9 @@ use super::api::request::ResponseView;
 use super::api::status::StatusView;
 use super::api::{Fallible, fail};
 use super::compile::Compiled;
+use super::language::Bounds;
+use super::regexes::Regexes;
+use super::testing::Play;
 use super::{Call, Failure, Input, RunOutput, ScriptHost, convert, explain, language, limits};
 use crate::domain::contact::Contact;
 use crate::domain::conversation::{Conversation, Hold};
@@ -33,6 +34,8 @@ pub(super) enum Tag {
     Run(Arc<Run>),
     /// The top level is evaluated, once, to find constants and schedules.
     Top(Arc<Mutex<Top>>),
+    /// A test is played.
+    Test(Arc<Play>),
 }
 
 /// What the top level of a script asks for.
@@ -58,6 +61,7 @@ impl Tag {
         match self {
             Self::Run(run) => run.compiled.constants.get(name).cloned(),
             Self::Top(_) => None,
+            Self::Test(play) => play.constant(name),
         }
     }
 }
@@ -245,62 +249,10 @@ impl Run {
     }
 }
 
-/// Compiled regular expressions, kept for all scripts.
-#[derive(Default)]
-pub(super) struct Regexes(Mutex<HashMap<String, Regex>>);
-
-impl Regexes {
-    /// The compiled form of `pattern`.
-    pub(super) fn get(&self, pattern: &str) -> Fallible<Regex> {
-        let mut cache = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(regex) = cache.get(pattern) {
-            return Ok(regex.clone());
-        }
-        let regex = Self::compile(pattern).or_else(fail)?;
-        if cache.len() >= limits::REGEX_CACHE {
-            cache.clear();
-        }
-        cache.insert(pattern.to_owned(), regex.clone());
-        Ok(regex)
-    }
-
-    /// Compiles `pattern` within its limits; an error is a sentence for who wrote it.
-    pub(super) fn compile(pattern: &str) -> Result<Regex, String> {
-        if pattern.len() > limits::REGEX_BYTES {
-            return Err(format!(
-                "this pattern is too long: {} bytes at most",
-                limits::REGEX_BYTES
-            ));
-        }
-        regex::RegexBuilder::new(pattern)
-            .size_limit(limits::REGEX_SIZE)
-            .dfa_size_limit(limits::REGEX_SIZE)
-            .build()
-            .map_err(|error| refused_pattern(pattern, &error))
-    }
-}
-
-fn refused_pattern(pattern: &str, error: &regex::Error) -> String {
-    let shown: String = pattern.chars().take(80).collect();
-    match error {
-        regex::Error::CompiledTooBig(_) => {
-            format!("the pattern '{shown}' grows too large; use smaller repeats")
-        }
-        other => {
-            let reason = other.to_string();
-            let last = reason.lines().last().unwrap_or("").trim();
-            let last = last.strip_prefix("error: ").unwrap_or(last);
-            format!(
-                "the pattern '{shown}' is not understood: {last}; in \"…\" write \\\\d, in `…` write \\d"
-            )
-        }
-    }
-}
-
 /// Calls one handler.
 pub(super) fn run(host: &ScriptHost, call: &Call<'_>) -> RunOutput {
     let run = Arc::new(Run::new(call, &host.0.regexes));
-    let called = language::with_deadline(|| {
+    let called = language::within(Bounds::OF_A_RUN, || {
         call.handlers.iter().try_for_each(|handler| {
             if run.recorded().stopped {
                 return Ok(());

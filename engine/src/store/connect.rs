@@ -109,7 +109,7 @@ fn cannot_open(path: &str, error: &sea_orm::DbErr) -> Error {
 }
 
 /// Message text in spans and logs is what this engine must never do.
-fn quiet(options: &mut ConnectOptions) {
+pub(super) fn quiet(options: &mut ConnectOptions) {
     options
         .sqlx_logging(false)
         .record_stmt_in_spans(false)

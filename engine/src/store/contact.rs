@@ -247,6 +247,23 @@ pub(super) async fn rename(
     Ok(())
 }
 
+/// Sets the language in which the customer is written to.
+pub(super) async fn set_language(
+    tx: &DatabaseTransaction,
+    location_id: LocationId,
+    id: ContactId,
+    language: &str,
+) -> Result<(), Error> {
+    let row = ActiveModel {
+        location_id: Set(location_id.uuid()),
+        id: Set(id.uuid()),
+        language: Set(language.to_owned()),
+        ..Default::default()
+    };
+    Entity::update(row).exec(tx).await?;
+    Ok(())
+}
+
 /// Whether the customer does not want to be written to.
 pub(super) async fn is_opted_out(
     tx: &DatabaseTransaction,

@@ -1,7 +1,7 @@
 //! What rules made of events, and why.
 
-use sea_orm::QueryOrder;
 use sea_orm::entity::prelude::*;
+use sea_orm::{QueryOrder, QuerySelect};
 use serde_json::json;
 
 use super::{Error, LocationStore, batch, read_json, write_json};
@@ -68,6 +68,23 @@ impl LocationStore<'_> {
             .filter(Column::LocationId.eq(self.location_id.uuid()))
             .filter(Column::EventId.eq(event_id.uuid()))
             .order_by_asc(Column::Id)
+            .all(self.reader())
+            .await?;
+        rows.into_iter().map(RunRow::try_from).collect()
+    }
+}
+
+impl LocationStore<'_> {
+    /// The location's first `limit` runs, in the order in which they were decided.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub(crate) async fn all_runs(&self, limit: u64) -> Result<Vec<RunRow>, Error> {
+        let rows = Entity::find()
+            .filter(Column::LocationId.eq(self.location_id.uuid()))
+            .order_by_asc(Column::DecidedAt)
+            .order_by_asc(Column::EventId)
+            .limit(limit)
             .all(self.reader())
             .await?;
         rows.into_iter().map(RunRow::try_from).collect()

@@ -16,6 +16,7 @@ mod request;
 mod requests;
 pub(crate) mod rules;
 pub(crate) mod templates;
+pub(crate) mod tests;
 pub(crate) mod unrouted;
 
 use bytes::Buf;

@@ -2,31 +2,54 @@
 
 use std::error::Error;
 use std::fmt;
+use std::process::ExitCode;
 
 use rejoinder_engine::Problem;
 use rejoinder_engine::script::{Diagnostic, Severity};
 
 use crate::out;
 
+/// The command was not given rightly, as with options that clap refuses.
+const USAGE: u8 = 2;
+
 /// One line that ends with what to do.
 #[derive(Debug)]
-pub(super) struct Failure(String);
+pub(super) struct Failure {
+    sentence: String,
+    status: u8,
+}
 
 impl Failure {
     pub(super) fn new(sentence: impl Into<String>) -> Self {
-        Self(sentence.into())
+        Self {
+            sentence: sentence.into(),
+            status: 1,
+        }
+    }
+
+    /// The command was not given rightly.
+    pub(super) fn usage(sentence: impl Into<String>) -> Self {
+        Self {
+            status: USAGE,
+            ..Self::new(sentence)
+        }
+    }
+
+    /// What the process ends with.
+    pub(super) fn exit_code(&self) -> ExitCode {
+        ExitCode::from(self.status)
     }
 
     /// There is no such thing; `list` is the command that shows what there is.
     pub(super) fn missing(what: &str, name: &str, list: &str) -> Self {
-        Self(format!(
+        Self::new(format!(
             "there is no {what} '{name}'; `rejoinder {list}` shows what there is"
         ))
     }
 
     /// The demo's failure, with its causes.
     pub(super) fn of_demo(error: &anyhow::Error) -> Self {
-        Self(one_line(&format!("{error:#}")))
+        Self::new(one_line(&format!("{error:#}")))
     }
 
     /// A problem with a script of that name: each mistake on a line, as editors understand it.
@@ -37,7 +60,7 @@ impl Failure {
                     out::note(&out::diagnostic(file, diagnostic));
                 }
                 let is_error = |found: &&Diagnostic| found.severity == Severity::Error;
-                Self(format!(
+                Self::new(format!(
                     "{file} has {} mistake(s); correct them and try again",
                     diagnostics.iter().filter(is_error).count()
                 ))
@@ -49,7 +72,7 @@ impl Failure {
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(&self.sentence)
     }
 }
 
@@ -65,7 +88,7 @@ impl<E: Error> From<E> for Failure {
             }
             source = cause.source();
         }
-        Self(one_line(&sentence))
+        Self::new(one_line(&sentence))
     }
 }
 

@@ -12,6 +12,7 @@ mod rule;
 mod secret;
 mod serve;
 mod template;
+mod test;
 mod token;
 mod traffic;
 
@@ -68,6 +69,7 @@ enum Command {
     Serve(serve::Serve),
     /// Watch rules at work on simulated customers; needs nothing set up
     Demo,
+    Test(test::Test),
     /// Print every setting with its default, as a file to begin with
     Settings,
     /// Look up what rules can write: functions, properties, handlers
@@ -116,7 +118,7 @@ pub async fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             out::note(&format!("rejoinder: {failure}"));
-            ExitCode::FAILURE
+            failure.exit_code()
         }
     }
 }
@@ -135,6 +137,7 @@ async fn run(cli: Cli) -> Result<(), Failure> {
         }
         Command::Docs(docs) => docs.run(format),
         Command::Keys(keys) => keys.run(),
+        Command::Test(test) => test.run(format).await,
         Command::Serve(serve) => {
             flags.settings.extend(serve.settings());
             let config = Config::load(&flags)?;
@@ -183,6 +186,7 @@ async fn on_database(command: Command, config: &Config, format: Format) -> Resul
         | Command::Demo
         | Command::Docs(_)
         | Command::Settings
+        | Command::Test(_)
         | Command::Keys(_)
         | Command::Migrate => Ok(()),
     }

@@ -380,14 +380,14 @@ fn form(body: &Dynamic, button: &Dynamic, flow: &Dynamic, data: Dynamic) -> Fall
     })
 }
 
-pub(super) fn optional(map: &Map, key: &str) -> Fallible<Option<String>> {
+pub(in crate::script) fn optional(map: &Map, key: &str) -> Fallible<Option<String>> {
     match map.get(key) {
         Some(value) if !value.is_unit() => text(value, key).map(Some),
         _ => Ok(None),
     }
 }
 
-pub(super) fn known_keys(map: &Map, known: &[&str], what: &str) -> Fallible<()> {
+pub(in crate::script) fn known_keys(map: &Map, known: &[&str], what: &str) -> Fallible<()> {
     match map.keys().find(|key| !known.contains(&key.as_str())) {
         Some(key) => fail(format!("{what} has no {key}; it has {}", known.join(", "))),
         None => Ok(()),

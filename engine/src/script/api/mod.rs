@@ -14,7 +14,7 @@ mod array;
 mod builtin;
 pub(super) mod chat;
 mod contact;
-mod content;
+pub(super) mod content;
 mod handlers;
 pub(super) mod location;
 pub(super) mod message;
@@ -39,7 +39,7 @@ use rhai::{Dynamic, Engine, EvalAltResult, NativeCallContext, Position};
 pub(super) use self::builtin::PROPERTIES as PROPERTIES_OF_RHAI;
 use self::registrar::{Api, api};
 pub(super) use self::world::refused;
-use super::catalog::{Catalog, Kind, catalog as known};
+use super::catalog::{Catalog, Kind, catalog as known, of_tests};
 use super::convert;
 use super::explain::nearest;
 use super::run::{Run, Tag};
@@ -59,6 +59,16 @@ pub(super) fn catalog() -> Catalog {
     let mut api = Api::new(&mut engine);
     add_all(&mut api);
     api.finish()
+}
+
+/// Registers what tests can write as rules do: content, templates, times, texts and arrays.
+pub(super) fn register_for_tests(api: &mut Api<'_>) {
+    content::register(api);
+    template::register(api);
+    time::register(api);
+    text::register(api);
+    array::register(api);
+    builtin::register(api);
 }
 
 /// In the order of the reference.
@@ -107,7 +117,19 @@ fn run(context: &NativeCallContext<'_>) -> Fallible<Arc<Run>> {
 
 /// The zone of the location, or UTC where no event has come yet.
 pub(super) fn zone(context: &NativeCallContext<'_>) -> Tz {
-    run(context).map_or(Tz::UTC, |run| run.zone)
+    present(context).map_or(Tz::UTC, |present| present.zone)
+}
+
+/// The present as a script sees it: the moment of decision, or in a test that of its world.
+fn present(context: &NativeCallContext<'_>) -> Fallible<time::Time> {
+    let tag = context.tag().and_then(Dynamic::read_lock::<Tag>);
+    if let Some(Tag::Test(play)) = tag.as_deref() {
+        let (at, zone) = (play.stage().now(), play.stage().zone());
+        return Ok(time::Time { at, zone });
+    }
+    let run = run(context)?;
+    let (at, zone) = (run.now, run.zone);
+    Ok(time::Time { at, zone })
 }
 
 /// The line on which a function was called.
@@ -117,6 +139,8 @@ fn line(context: &NativeCallContext<'_>) -> u32 {
 
 /// Refuses a property that a noun does not have.
 fn no_property<T>(noun: &'static str, name: &str) -> Fallible<T> {
+    let is_known = known().nouns().iter().any(|own| own.name == noun);
+    let known = || if is_known { known() } else { of_tests() };
     if let Some(usage) = known().usage(name, Some(noun)) {
         return fail(format!("{name} is a function; write {usage}"));
     }
@@ -169,7 +193,7 @@ fn no_setter(
 }
 
 /// Reads a duration given as text or as a duration.
-fn span(value: &Dynamic, usage: &str) -> Fallible<Span> {
+pub(super) fn span(value: &Dynamic, usage: &str) -> Fallible<Span> {
     if let Some(length) = value.read_lock::<time::Length>() {
         return Ok(length.0);
     }
@@ -183,7 +207,7 @@ fn span(value: &Dynamic, usage: &str) -> Fallible<Span> {
 }
 
 /// Reads a text that must not be empty.
-fn text(value: &Dynamic, what: &str) -> Fallible<String> {
+pub(super) fn text(value: &Dynamic, what: &str) -> Fallible<String> {
     let text = convert::to_text(value).or_else(|reason| fail(format!("{what}: {reason}")))?;
     if text.trim().is_empty() {
         return fail(format!("{what} is empty"));

@@ -17,7 +17,7 @@ pub(in crate::script) struct Api<'a> {
 }
 
 /// What Rhai takes as a value.
-pub(super) trait Value: Clone + Send + Sync + 'static {}
+pub(in crate::script) trait Value: Clone + Send + Sync + 'static {}
 
 impl<T: Clone + Send + Sync + 'static> Value for T {}
 
@@ -81,7 +81,7 @@ macro_rules! entry {
 pub(in crate::script) use {api, entry};
 
 impl<'a> Api<'a> {
-    pub(super) fn new(engine: &'a mut Engine) -> Self {
+    pub(in crate::script) fn new(engine: &'a mut Engine) -> Self {
         Self {
             engine,
             catalog: Catalog::default(),
@@ -90,13 +90,13 @@ impl<'a> Api<'a> {
     }
 
     /// Begins a part of the reference; the entries that follow belong to it.
-    pub(super) fn chapter(&mut self, title: &'static str, doc: &'static str) {
+    pub(in crate::script) fn chapter(&mut self, title: &'static str, doc: &'static str) {
         self.catalog.chapters.push(Chapter { title, doc });
     }
 
     /// Makes a type known under the name that signatures use; `shown` is how a person calls it.
     /// What it does not have is refused by name.
-    pub(super) fn noun<T: Value>(&mut self, name: &'static str, shown: &'static str) {
+    pub(in crate::script) fn noun<T: Value>(&mut self, name: &'static str, shown: &'static str) {
         self.value::<T>(name, shown);
         self.engine
             .register_indexer_get(move |_: &mut T, property: &str| {
@@ -116,7 +116,7 @@ impl<'a> Api<'a> {
     }
 
     /// Makes a type known that says itself what its properties are, or has none.
-    pub(super) fn value<T: Value>(&mut self, name: &'static str, shown: &'static str) {
+    pub(in crate::script) fn value<T: Value>(&mut self, name: &'static str, shown: &'static str) {
         self.engine.register_type_with_name::<T>(name);
         self.types.insert(TypeId::of::<T>(), name);
         self.catalog.nouns.push(Noun { name, shown });
@@ -124,12 +124,19 @@ impl<'a> Api<'a> {
 
     /// The language itself, for what has no name to write: operators, conversions, setters, and
     /// words that are refused.
-    pub(super) fn mechanics(&mut self) -> &mut Engine {
+    pub(in crate::script) fn mechanics(&mut self) -> &mut Engine {
         self.engine
     }
 
     /// Registers one of an entry's functions; gives how many values it takes, the receiver aside.
-    pub(super) fn function<A: 'static, const N: usize, const X: bool, R: Value, const F: bool, T>(
+    pub(in crate::script) fn function<
+        A: 'static,
+        const N: usize,
+        const X: bool,
+        R: Value,
+        const F: bool,
+        T,
+    >(
         &mut self,
         entry: &Entry,
         function: T,
@@ -141,7 +148,7 @@ impl<'a> Api<'a> {
     }
 
     /// Registers what reads an entry's property.
-    pub(super) fn property<A: 'static, const X: bool, R: Value, const F: bool, T>(
+    pub(in crate::script) fn property<A: 'static, const X: bool, R: Value, const F: bool, T>(
         &mut self,
         entry: &Entry,
         getter: T,
@@ -180,7 +187,7 @@ impl<'a> Api<'a> {
     ///
     /// # Panics
     /// If the signature tells something else than the functions; every test would see that.
-    pub(super) fn add(&mut self, mut entry: Entry, arities: &[usize]) {
+    pub(in crate::script) fn add(&mut self, mut entry: Entry, arities: &[usize]) {
         let told = entry.arities();
         assert!(
             told.clone().all(|arity| arities.contains(&arity))
@@ -211,7 +218,7 @@ impl<'a> Api<'a> {
     ///
     /// # Panics
     /// If a signature names a type that there is not.
-    pub(super) fn finish(self) -> Catalog {
+    pub(in crate::script) fn finish(self) -> Catalog {
         for entry in &self.catalog.entries {
             let unknown = entry
                 .types()

@@ -7,7 +7,7 @@ use chrono::{DateTime, Datelike, NaiveDateTime, NaiveTime, TimeZone, Timelike};
 use chrono_tz::Tz;
 use rhai::{Engine, NativeCallContext};
 
-use super::{Api, Fallible, api, fail, span, zone};
+use super::{Api, Fallible, api, fail, span};
 use crate::domain::time::{Span, Timestamp};
 use crate::script::limits::TIME_FORMAT_BYTES;
 
@@ -186,10 +186,15 @@ fn register_duration(api: &mut Api<'_>) {
 }
 
 fn now(context: NativeCallContext<'_>) -> Fallible<Time> {
-    super::world::present(&context)
+    super::present(&context)
 }
 
 fn time(context: NativeCallContext<'_>, text: &str) -> Fallible<Time> {
+    read(&context, text)
+}
+
+/// A moment on the location's clocks as it is written.
+pub(in crate::script) fn read(context: &NativeCallContext<'_>, text: &str) -> Fallible<Time> {
     let text = text.trim().replace('T', " ");
     let day_only = format!("{text} 00:00");
     let read = ["%Y-%m-%d %H:%M:%S", "%Y-%m-%d %H:%M"]
@@ -197,9 +202,9 @@ fn time(context: NativeCallContext<'_>, text: &str) -> Fallible<Time> {
         .flat_map(|form| [(text.as_str(), form), (day_only.as_str(), form)])
         .find_map(|(text, form)| NaiveDateTime::parse_from_str(text, form).ok());
     // A constant is computed where no location is known yet.
-    super::run(&context)?;
+    let zone = super::present(context)?.zone;
     match read {
-        Some(local) => moment(local, zone(&context)),
+        Some(local) => moment(local, zone),
         None => fail("a time is written as in time(\"2026-12-24 18:00\") or time(\"2026-12-24\")"),
     }
 }

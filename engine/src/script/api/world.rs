@@ -6,7 +6,6 @@ use rhai::{
 };
 
 use super::registrar::Value;
-use super::time::Time;
 use super::{Api, Fallible, api, fail, line, run};
 use crate::script::convert;
 
@@ -172,13 +171,4 @@ fn parse_json(context: NativeCallContext<'_>, text: &str) -> Fallible<Dynamic> {
 fn to_json(value: &Dynamic) -> Fallible<String> {
     let json = convert::to_json(value).or_else(fail)?;
     Ok(json.to_string())
-}
-
-/// The present, as a script sees it: the moment of decision.
-pub(super) fn present(context: &NativeCallContext<'_>) -> Fallible<Time> {
-    let run = run(context)?;
-    Ok(Time {
-        at: run.now,
-        zone: run.zone,
-    })
 }

@@ -7,7 +7,7 @@ use super::chain::Call;
 use super::report::Report;
 use super::subject::Subject;
 use crate::domain::time::Span;
-use crate::script::run::Regexes;
+use crate::script::regexes::Regexes;
 
 /// Most patterns that are tried; compiling one may take a millisecond.
 const PATTERNS: usize = 50;

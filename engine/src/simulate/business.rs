@@ -1,0 +1,130 @@
+//! What a simulated world pretends: a business with its settings, and a provider with its limits.
+
+use std::sync::Arc;
+
+use chrono_tz::Tz;
+use serde_json::{Map, Value};
+
+use crate::adapter::{Adapter, SendError, SendErrorKind};
+use crate::domain::content::Content;
+use crate::domain::location::LocationSettings;
+use crate::script::ScriptHost;
+use crate::script::testing::TestHost;
+use crate::store::Scratch;
+
+/// The business that a world is about.
+#[derive(Clone, Debug)]
+pub struct Business {
+    /// What people call it.
+    pub name: String,
+    /// Where its clocks are.
+    pub time_zone: Tz,
+    /// How it behaves.
+    pub settings: LocationSettings,
+}
+
+/// A shop without any settings of its own, in Berlin.
+impl Default for Business {
+    fn default() -> Self {
+        Self {
+            name: "Casa Lima".to_owned(),
+            time_zone: Tz::Europe__Berlin,
+            settings: LocationSettings::default(),
+        }
+    }
+}
+
+impl Business {
+    /// The same with other values of some settings.
+    pub(super) fn merged(mut self, changes: &Map<String, Value>) -> Result<Self, String> {
+        let mut settings = serde_json::to_value(&self.settings).map_err(|e| e.to_string())?;
+        for (name, value) in changes {
+            match (name.as_str(), value) {
+                ("name", Value::String(name)) => self.name.clone_from(name),
+                ("time_zone", Value::String(zone)) => {
+                    self.time_zone = zone.parse().map_err(|_| {
+                        format!("'{zone}' is no time zone; write for example \"Europe/Berlin\"")
+                    })?;
+                }
+                ("name" | "time_zone", _) => return Err(format!("the {name} is a text")),
+                _ => settings[name] = value.clone(),
+            }
+        }
+        self.settings = serde_json::from_value::<LocationSettings>(settings)
+            .map_err(|error| format!("this does not do as a setting of the location: {error}"))?;
+        Ok(self)
+    }
+}
+
+/// The provider that a world pretends to have: what it takes, and what its error codes mean.
+#[derive(Clone)]
+pub struct Provider {
+    limits: Option<Arc<dyn Adapter>>,
+    kind_of_code: fn(i64) -> Option<SendErrorKind>,
+}
+
+impl Provider {
+    /// One that takes everything, and of whose codes nothing is known.
+    pub fn lenient() -> Self {
+        Self {
+            limits: None,
+            kind_of_code: |_| None,
+        }
+    }
+
+    /// One that refuses what `adapter` would, and whose codes mean what `kind_of_code` says.
+    pub fn like(adapter: Arc<dyn Adapter>, kind_of_code: fn(i64) -> Option<SendErrorKind>) -> Self {
+        Self {
+            limits: Some(adapter),
+            kind_of_code,
+        }
+    }
+
+    pub(super) fn check(&self, content: &Content) -> Result<(), SendError> {
+        self.limits
+            .as_ref()
+            .map_or(Ok(()), |limits| limits.check(content))
+    }
+
+    /// The error that a word or a code stands for: `unreachable`, `131026`.
+    pub(super) fn error(&self, failure: &str) -> Result<SendError, String> {
+        let detail = "so the simulation was told";
+        if let Ok(code) = failure.parse::<i64>() {
+            return match (self.kind_of_code)(code) {
+                Some(kind) => Ok(SendError::new(kind, detail).with_code(code)),
+                None => Err(format!("the provider has no error {code}")),
+            };
+        }
+        let kinds = SendErrorKind::ALL.into_iter();
+        match kinds.clone().find(|kind| kind.code() == failure) {
+            Some(kind) => Ok(SendError::new(kind, detail)),
+            None => Err(format!(
+                "there is no failure '{failure}'; there are {}, and the provider's own codes",
+                kinds
+                    .map(SendErrorKind::code)
+                    .collect::<Vec<_>>()
+                    .join(", ")
+            )),
+        }
+    }
+}
+
+impl std::fmt::Debug for Provider {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let kind = self.limits.as_ref().map(|limits| limits.kind());
+        f.debug_tuple("Provider").field(&kind).finish()
+    }
+}
+
+/// What worlds are made with, many of them: the tables, the language, the provider.
+#[derive(Clone)]
+pub struct Workshop {
+    /// Empty tables.
+    pub scratch: Scratch,
+    /// The language of rules, with the functions of the embedding program.
+    pub scripts: ScriptHost,
+    /// The language of tests.
+    pub tests: TestHost,
+    /// The provider.
+    pub provider: Provider,
+}
