@@ -1,9 +1,9 @@
 //! What the program prints: for people at 80 columns, or the API's JSON for machines.
 //! Knows no resource; a table is told which members of the JSON are its columns.
 
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 
-use rejoinder_engine::script::Diagnostic;
+use rejoinder_engine::script::{Diagnostic, Severity};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -120,6 +120,55 @@ fn json(value: &Value) {
 pub(crate) fn line(text: &str) {
     let mut out = io::stdout().lock();
     let _ = writeln!(out, "{text}").and_then(|()| out.flush());
+}
+
+/// Prints what is wrong with a script, with the line where it is and a mark under it.
+pub(crate) fn diagnostic_in(file: &str, source: &str, found: &Diagnostic) {
+    let text = diagnostic(file, found);
+    let plain = |part: &str| line(part);
+    let (above, below) = excerpt(source, found);
+    if !io::stdout().is_terminal() {
+        plain(&text);
+        plain(&above);
+        return plain(&below);
+    }
+    let colour = match found.severity {
+        Severity::Error => "\u{1b}[31m",
+        Severity::Warning => "\u{1b}[33m",
+    };
+    const BOLD: &str = "\u{1b}[1m";
+    const END: &str = "\u{1b}[0m";
+    plain(&format!("{BOLD}{text}{END}"));
+    plain(&above);
+    plain(&format!("{colour}{below}{END}"));
+}
+
+/// The line of a script where something stands, cut to the width, and the marks below it.
+fn excerpt(source: &str, found: &Diagnostic) -> (String, String) {
+    const INDENT: &str = "    ";
+    let place = |number: u32| usize::try_from(number.saturating_sub(1)).unwrap_or(0);
+    let letters: Vec<char> = source
+        .lines()
+        .nth(place(found.line))
+        .unwrap_or_default()
+        .chars()
+        .map(|letter| if letter.is_control() { ' ' } else { letter })
+        .collect();
+    let start = place(found.column).min(letters.len());
+    let end = if found.end_line == found.line {
+        place(found.end_column).clamp(start, letters.len())
+    } else {
+        letters.len()
+    };
+    // What is too long shows what lies around its mark.
+    let width = WIDTH - INDENT.len();
+    let first = if start < width { 0 } else { start - width / 2 };
+    let shown: String = letters.iter().skip(first).take(width).collect();
+    let marks = (end - start).clamp(1, (first + width).saturating_sub(start).max(1));
+    (
+        format!("{INDENT}{}", shown.trim_end()),
+        format!("{INDENT}{}{}", " ".repeat(start - first), "^".repeat(marks)),
+    )
 }
 
 /// Prints a line for the person at the terminal, beside the output.

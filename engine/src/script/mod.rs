@@ -46,6 +46,8 @@ pub struct ScriptHost(Arc<Host>);
 
 struct Host {
     engine: rhai::Engine,
+    /// The functions of the embedding program: their names, and how many values they take.
+    functions: Vec<(String, usize)>,
     regexes: Arc<regexes::Regexes>,
 }
 
@@ -121,6 +123,11 @@ impl ScriptHostBuilder {
     pub fn build(self) -> ScriptHost {
         ScriptHost(Arc::new(Host {
             engine: language::build(&self.functions),
+            functions: self
+                .functions
+                .iter()
+                .map(|(name, arity, _)| (name.clone(), *arity))
+                .collect(),
             regexes: Arc::default(),
         }))
     }

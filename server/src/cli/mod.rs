@@ -2,9 +2,11 @@
 //! A command works on the database itself; a server at work on it follows within a second.
 
 mod channel;
+mod check;
 mod docs;
 mod endpoint;
 mod failure;
+mod files;
 mod keys;
 mod location;
 mod open;
@@ -70,6 +72,7 @@ enum Command {
     /// Watch rules at work on simulated customers; needs nothing set up
     Demo,
     Test(test::Test),
+    Check(check::Check),
     /// Print every setting with its default, as a file to begin with
     Settings,
     /// Look up what rules can write: functions, properties, handlers
@@ -138,6 +141,7 @@ async fn run(cli: Cli) -> Result<(), Failure> {
         Command::Docs(docs) => docs.run(format),
         Command::Keys(keys) => keys.run(),
         Command::Test(test) => test.run(format).await,
+        Command::Check(check) => check.run(format),
         Command::Serve(serve) => {
             flags.settings.extend(serve.settings());
             let config = Config::load(&flags)?;
@@ -187,6 +191,7 @@ async fn on_database(command: Command, config: &Config, format: Format) -> Resul
         | Command::Docs(_)
         | Command::Settings
         | Command::Test(_)
+        | Command::Check(_)
         | Command::Keys(_)
         | Command::Migrate => Ok(()),
     }

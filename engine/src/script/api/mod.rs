@@ -139,10 +139,15 @@ fn line(context: &NativeCallContext<'_>) -> u32 {
 
 /// Refuses a property that a noun does not have.
 fn no_property<T>(noun: &'static str, name: &str) -> Fallible<T> {
+    fail(missing_property(noun, name))
+}
+
+/// What to say about a property that a noun does not have.
+pub(super) fn missing_property(noun: &'static str, name: &str) -> String {
     let is_known = known().nouns().iter().any(|own| own.name == noun);
     let known = || if is_known { known() } else { of_tests() };
     if let Some(usage) = known().usage(name, Some(noun)) {
-        return fail(format!("{name} is a function; write {usage}"));
+        return format!("{name} is a function; write {usage}");
     }
     let of = known().shown(noun);
     let properties = known()
@@ -150,8 +155,8 @@ fn no_property<T>(noun: &'static str, name: &str) -> Fallible<T> {
         .filter(|entry| entry.kind == Kind::Property);
     let names: Vec<&str> = properties.map(|entry| entry.name).collect();
     match nearest(name, names.iter().copied()) {
-        Some(near) => fail(format!("{of} has no {name}; did you mean {near}?")),
-        None => fail(format!("{of} has no {name}; it has {}", names.join(", "))),
+        Some(near) => format!("{of} has no {name}; did you mean {near}?"),
+        None => format!("{of} has no {name}; it has {}", names.join(", ")),
     }
 }
 
@@ -178,17 +183,22 @@ fn no_setter(
     {
         return Ok(());
     }
+    fail(refused_change(of, name))
+}
+
+/// What to say about a property that is given a value.
+pub(super) fn refused_change(of: &str, name: &str) -> String {
     match (of, name) {
-        ("chat", "held") => fail("write chat.hold(\"12h\") or chat.release()"),
-        ("contact", "opted_out") => fail("write contact.opt_out() or contact.opt_in()"),
-        ("contact", "tags") => fail("write contact.tag(\"…\") or contact.untag(\"…\")"),
-        ("message", _) => fail(format!(
+        ("chat", "held") => "write chat.hold(\"12h\") or chat.release()".into(),
+        ("contact", "opted_out") => "write contact.opt_out() or contact.opt_in()".into(),
+        ("contact", "tags") => "write contact.tag(\"…\") or contact.untag(\"…\")".into(),
+        ("message", _) => format!(
             "message.{name} cannot be changed; write let {name} = message.{name}; and change that"
-        )),
-        ("chat" | "contact", _) => fail(format!(
+        ),
+        ("chat" | "contact", _) => format!(
             "{of}.{name} cannot be changed; to remember something write chat.state.{name} = …, or chat.contact.attributes.{name} = … for all rules"
-        )),
-        _ => fail(format!("{of}.{name} cannot be changed")),
+        ),
+        _ => format!("{of}.{name} cannot be changed"),
     }
 }
 

@@ -195,18 +195,20 @@ fn time(context: NativeCallContext<'_>, text: &str) -> Fallible<Time> {
 
 /// A moment on the location's clocks as it is written.
 pub(in crate::script) fn read(context: &NativeCallContext<'_>, text: &str) -> Fallible<Time> {
+    // A constant is computed where no location is known yet.
+    let zone = super::present(context)?.zone;
+    moment(read_time(text).or_else(fail)?, zone)
+}
+
+/// A time as written, on clocks that are not known yet.
+pub(in crate::script) fn read_time(text: &str) -> Result<NaiveDateTime, &'static str> {
     let text = text.trim().replace('T', " ");
     let day_only = format!("{text} 00:00");
     let read = ["%Y-%m-%d %H:%M:%S", "%Y-%m-%d %H:%M"]
         .iter()
         .flat_map(|form| [(text.as_str(), form), (day_only.as_str(), form)])
         .find_map(|(text, form)| NaiveDateTime::parse_from_str(text, form).ok());
-    // A constant is computed where no location is known yet.
-    let zone = super::present(context)?.zone;
-    match read {
-        Some(local) => moment(local, zone),
-        None => fail("a time is written as in time(\"2026-12-24 18:00\") or time(\"2026-12-24\")"),
-    }
+    read.ok_or("a time is written as in time(\"2026-12-24 18:00\") or time(\"2026-12-24\")")
 }
 
 fn duration(text: &str) -> Fallible<Length> {
@@ -214,25 +216,35 @@ fn duration(text: &str) -> Fallible<Length> {
 }
 
 fn format_time(time: &mut Time, format: &str) -> Fallible<String> {
+    let items = read_format(format).or_else(fail)?;
+    Ok(time.local().format_with_items(items.iter()).to_string())
+}
+
+/// A format as written, understood.
+pub(in crate::script) fn read_format(format: &str) -> Result<Vec<Item<'_>>, String> {
     if format.len() > TIME_FORMAT_BYTES {
-        return fail(format!(
+        return Err(format!(
             "this format is too long: {TIME_FORMAT_BYTES} bytes at most"
         ));
     }
     let items: Vec<Item<'_>> = StrftimeItems::new(format).collect();
     if items.contains(&Item::Error) {
-        return fail(format!(
+        return Err(format!(
             "the format '{format}' is not understood; write for example \"%A %H:%M\" or \"%d.%m.%Y\""
         ));
     }
-    Ok(time.local().format_with_items(items.iter()).to_string())
+    Ok(items)
 }
 
 fn at_clock(time: &mut Time, clock: &str) -> Fallible<Time> {
-    match NaiveTime::parse_from_str(clock, "%H:%M") {
-        Ok(clock) => moment(time.local().date_naive().and_time(clock), time.zone),
-        Err(_) => fail("the time of day is written as in now().at(\"09:00\")"),
-    }
+    let clock = read_clock(clock).or_else(fail)?;
+    moment(time.local().date_naive().and_time(clock), time.zone)
+}
+
+/// A time of day as written.
+pub(in crate::script) fn read_clock(clock: &str) -> Result<NaiveTime, &'static str> {
+    NaiveTime::parse_from_str(clock, "%H:%M")
+        .map_err(|_| "the time of day is written as in now().at(\"09:00\")")
 }
 
 /// When the location's clocks show a time: the first of two, or the first moment after a gap.

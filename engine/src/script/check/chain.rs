@@ -1,11 +1,15 @@
 //! Chains: `chat.contact.tag("lead")` as what it begins with and what is looked up in turn.
 //! Knows no function; only how a chain is written.
 
+use std::ops::Range;
+
 use crate::script::scan::Token;
 use crate::script::tokens::Tokens;
 
 /// A value and what is looked up in it, one after the other.
 pub(super) struct Chain {
+    /// Its tokens.
+    pub(super) range: Range<usize>,
     pub(super) root: Root,
     pub(super) links: Vec<Link>,
 }
@@ -55,11 +59,11 @@ impl Chain {
                 continue;
             }
             let chain = if tokens.is_member(at) {
-                links(tokens, Root::Other, at - 1)
+                links(tokens, Root::Other, at - 1..at - 1)
             } else if tokens.name(at).is_some() {
                 root(tokens, at)
             } else if tokens.text(at).is_some() {
-                links(tokens, Root::Text, at + 1)
+                links(tokens, Root::Text, at..at + 1)
             } else {
                 continue;
             };
@@ -111,16 +115,16 @@ fn root(tokens: &Tokens, at: usize) -> Chain {
     let open = at + 1 + usize::from(tokens.is(at + 1, "!"));
     if tokens.is(open, "(") {
         let after = tokens.end_of(open) + 1;
-        links(tokens, Root::Call(at, open), after)
+        links(tokens, Root::Call(at, open), at..after)
     } else {
-        links(tokens, Root::Name(at), at + 1)
+        links(tokens, Root::Name(at), at..at + 1)
     }
 }
 
-/// The chain of a root whose links begin at `from`.
-fn links(tokens: &Tokens, root: Root, from: usize) -> Chain {
+/// The chain of a root that takes these tokens; its links follow.
+fn links(tokens: &Tokens, root: Root, taken: Range<usize>) -> Chain {
     let mut links = Vec::new();
-    let mut at = from;
+    let mut at = taken.end;
     loop {
         if tokens.is_one_of(at, &["[", "?["]) {
             links.push(Link::Index);
@@ -138,7 +142,11 @@ fn links(tokens: &Tokens, root: Root, from: usize) -> Chain {
             break;
         }
     }
-    Chain { root, links }
+    Chain {
+        range: taken.start..at.min(tokens.len()),
+        root,
+        links,
+    }
 }
 
 fn is_named(tokens: &Tokens, at: usize) -> bool {

@@ -6,6 +6,7 @@ use std::collections::HashMap;
 
 use super::chain::Call;
 use super::handlers::naming;
+use super::kinds::Name;
 use super::subject::Subject;
 use crate::domain::time::Span;
 use crate::script::explain::nearest;
@@ -99,6 +100,25 @@ impl Graph {
     pub(super) fn caller(&self, function: usize) -> Option<usize> {
         let mut edges = self.edges.iter().filter(|edge| edge.to == function);
         edges.find_map(|edge| edge.from.filter(|from| *from != function))
+    }
+
+    /// What a parameter of a function is given by what calls it from outside of the script; `None`
+    /// where that may be anything.
+    pub(super) fn given_to(&self, function: usize, position: usize) -> Vec<Option<Name>> {
+        let edges = self.edges.iter().filter(|edge| edge.to == function);
+        let mut given: Vec<Option<Name>> = edges
+            .filter_map(|edge| match (edge.way, position) {
+                (Way::Call, _) => None,
+                (Way::Answer | Way::Later(_) | Way::Each, 0) => Some(Some("chat")),
+                (Way::Answer, 1) => Some(Some("response")),
+                (Way::Schedule, 0) => Some(Some("location")),
+                _ => Some(None),
+            })
+            .collect();
+        if self.is_open {
+            given.push(None);
+        }
+        given
     }
 
     /// Why a function runs late, if it never runs in time.

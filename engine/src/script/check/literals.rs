@@ -7,6 +7,7 @@ use super::chain::Call;
 use super::report::Report;
 use super::subject::Subject;
 use crate::domain::time::Span;
+use crate::script::api::time::{read_clock, read_format, read_time};
 use crate::script::regexes::Regexes;
 
 /// Most patterns that are tried; compiling one may take a millisecond.
@@ -37,8 +38,28 @@ pub(super) fn check(subject: &Subject<'_>, report: &mut Report) {
                     }
                 }
             }
+            ("time", None) => written(subject, first, report, |text| {
+                read_time(text).err().map(str::to_owned)
+            }),
+            ("at", Some(_)) if arguments.len() == 1 => written(subject, first, report, |text| {
+                read_clock(text).err().map(str::to_owned)
+            }),
+            ("format", Some(_)) => written(subject, first, report, |text| read_format(text).err()),
             _ => {}
         }
+    }
+}
+
+/// A text that something reads: `time("…")`, `.at("…")`, `.format("…")`.
+fn written(
+    subject: &Subject<'_>,
+    value: &Range<usize>,
+    report: &mut Report,
+    refusal: impl Fn(&str) -> Option<String>,
+) {
+    let refusal = subject.text_of(value).and_then(|text| refusal(&text));
+    if let Some(message) = refusal {
+        report.error(subject.tokens.extent(value.clone()), || message);
     }
 }
 

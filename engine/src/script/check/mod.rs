@@ -2,13 +2,17 @@
 //! kind of mistake, on the tokens; what is not certain is left to the run.
 //! Knows no customer and no database: what the location offers is given to it.
 
+mod arithmetic;
+mod calls;
 mod chain;
 mod content;
 mod flow;
 mod graph;
 mod handlers;
+mod kinds;
 mod literals;
 mod names;
+mod properties;
 mod report;
 mod subject;
 mod templates;
@@ -25,12 +29,15 @@ use super::{Diagnostic, ScriptHost, compile};
 /// A pass: it looks through a script for one kind of mistake.
 type Pass = fn(&Subject<'_>, &mut Report);
 
-const PASSES: [Pass; 8] = [
+const PASSES: [Pass; 11] = [
+    calls::check,
+    properties::check,
     handlers::check,
     flow::check,
     unreached::check,
     window::check,
     literals::check,
+    arithmetic::check,
     content::check,
     names::check,
     templates::check,
@@ -50,7 +57,7 @@ pub(super) fn check(
     }
     let evaluated = compile::evaluate(engine, &mut reading);
     let mut problems = std::mem::take(&mut reading.problems);
-    let subject = Subject::new(&reading, evaluated, surroundings);
+    let subject = Subject::new(host, &reading, evaluated, surroundings);
     for pass in PASSES {
         let mut report = Report::default();
         pass(&subject, &mut report);

@@ -9,7 +9,9 @@ use rhai::Dynamic;
 
 use super::chain::{Call, Chain};
 use super::graph::Graph;
+use super::kinds::{Kinds, bindings};
 use crate::domain::time::Span;
+use crate::script::ScriptHost;
 use crate::script::api::time::Length;
 use crate::script::catalog::catalog;
 use crate::script::compile::{Evaluated, Reading};
@@ -25,27 +27,70 @@ pub(super) struct Subject<'a> {
     pub(super) surroundings: &'a Surroundings,
     constants: HashMap<String, Dynamic>,
     graph: OnceCell<Graph>,
+    kinds: OnceCell<Kinds>,
+    host: &'a ScriptHost,
+    /// How often each name of a function gets a value.
+    pub(super) bound: Vec<HashMap<&'a str, usize>>,
+    /// The chain that begins at a token, if one does.
+    chain_at: HashMap<usize, usize>,
 }
 
 impl<'a> Subject<'a> {
     pub(super) fn new(
+        host: &'a ScriptHost,
         reading: &'a Reading,
         evaluated: Option<Evaluated>,
         surroundings: &'a Surroundings,
     ) -> Self {
+        let chains = Chain::all(&reading.tokens);
+        let starts = chains.iter().enumerate();
         Self {
             tokens: &reading.tokens,
             functions: &reading.functions,
-            chains: Chain::all(&reading.tokens),
+            chain_at: starts
+                .map(|(index, chain)| (chain.range.start, index))
+                .collect(),
+            chains,
+            host,
+            bound: reading
+                .functions
+                .iter()
+                .map(|function| bindings(&reading.tokens, &function.parameters, &function.body))
+                .collect(),
             surroundings,
             constants: evaluated.map_or_else(HashMap::new, |evaluated| evaluated.constants),
             graph: OnceCell::new(),
+            kinds: OnceCell::new(),
         }
     }
 
     /// Who calls whom.
     pub(super) fn graph(&self) -> &Graph {
         self.graph.get_or_init(|| Graph::of(self))
+    }
+
+    /// What values certainly are.
+    pub(super) fn kinds(&self) -> &Kinds {
+        self.kinds.get_or_init(|| Kinds::of(self))
+    }
+
+    /// The chain that begins at a token.
+    pub(super) fn chain_at(&self, at: usize) -> Option<&Chain> {
+        Some(&self.chains[*self.chain_at.get(&at)?])
+    }
+
+    /// Whether the embedding program has a function of a name.
+    pub(super) fn is_of_host(&self, name: &str) -> bool {
+        let functions = &self.host.0.functions;
+        functions.iter().any(|(own, _)| own == name)
+    }
+
+    /// Whether the embedding program has a function of a name that takes so many values.
+    pub(super) fn is_of_host_with(&self, name: &str, values: usize) -> bool {
+        let functions = &self.host.0.functions;
+        functions
+            .iter()
+            .any(|(own, arity)| own == name && *arity == values)
     }
 
     /// The function of a name.
@@ -89,9 +134,19 @@ impl<'a> Subject<'a> {
         }
         let literal = self.tokens.text(expression.start).map(str::to_owned);
         literal.or_else(|| {
-            let constant = self.constants.get(self.tokens.name(expression.start)?)?;
+            let constant = self.constant(expression.start)?;
             constant.clone().into_string().ok()
         })
+    }
+
+    /// The constant that a name means; a function may use the name for something of its own.
+    fn constant(&self, at: usize) -> Option<&Dynamic> {
+        let name = self.tokens.name(at)?;
+        let constant = self.constants.get(name)?;
+        let is_own = self
+            .function_at(at)
+            .is_some_and(|function| self.bound[function].contains_key(name));
+        (!is_own).then_some(constant)
     }
 
     /// The duration that an expression certainly is: a text, `duration("…")`, or a constant.
@@ -105,8 +160,7 @@ impl<'a> Subject<'a> {
         if let Some(text) = self.text_of(expression) {
             return Span::parse(&text).ok();
         }
-        let name = tokens.name(first).filter(|_| expression.len() == 1)?;
-        let length = self.constants.get(name)?.read_lock::<Length>()?;
-        Some(length.0)
+        let constant = self.constant(first).filter(|_| expression.len() == 1)?;
+        Some(constant.read_lock::<Length>()?.0)
     }
 }

@@ -141,3 +141,76 @@ fn nothing_is_said_about_rules_that_are_right() {
     }
     assert_eq!(said, "");
 }
+
+/// A few thousand scripts that nobody would write, each a case with some of its letters changed.
+#[test]
+fn no_text_makes_the_check_panic_or_point_outside_of_it() {
+    const PIECES: [&str; 24] = [
+        "(", ")", "{", "}", "[", "]", "\"", "`", "${", "#{", "|", ".", "?.", ",", ";", "fn ", "let ",
+        "return", "stop();", "é👍", "\n", "/*", "=", "'",
+    ];
+    let host = host();
+    let surroundings = location();
+    let mut random: u64 = 7;
+    let mut below = |most: usize| {
+        random = random
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        usize::try_from(random >> 33).expect("31 bits") % most.max(1)
+    };
+    for path in scripts("src/script/cases/checks") {
+        let source = std::fs::read_to_string(&path).expect("a script");
+        for _ in 0..60 {
+            let mut letters: Vec<char> = source.chars().collect();
+            for _ in 0..=below(4) {
+                let at = below(letters.len() + 1);
+                let until = (at + below(8)).min(letters.len());
+                match below(3) {
+                    0 => drop(letters.drain(at..until)),
+                    1 => drop(letters.splice(at..at, PIECES[below(PIECES.len())].chars())),
+                    _ => letters.truncate(at.max(1)),
+                }
+            }
+            let text: String = letters.iter().collect();
+            let lines: Vec<usize> = text.split('\n').map(|line| line.chars().count()).collect();
+            for found in host.check(&text, &surroundings) {
+                let is_inside = |line: u32, column: u32| {
+                    let number = |part: u32| usize::try_from(part).expect("it fits");
+                    let (line, column) = (number(line), number(column));
+                    line >= 1 && column >= 1 && lines.get(line - 1).is_some_and(|length| column <= length + 1)
+                };
+                let end = (found.end_line, found.end_column);
+                assert!(
+                    is_inside(found.line, found.column)
+                        && is_inside(found.end_line, found.end_column)
+                        && (found.line, found.column) <= end,
+                    "{found:?} in {text}"
+                );
+            }
+        }
+    }
+}
+
+/// 64 KiB of rules. Optimised it takes a few dozen milliseconds; tests are not, and share the machine.
+#[test]
+fn the_longest_script_is_checked_quickly() {
+    let mut source = String::new();
+    for i in 0..120 {
+        let mut function = format!("fn step_{i}(chat, message) {{\n");
+        for n in 0..7 {
+            function += &format!(
+                "    if message.mentions([\"price\", \"cost {n}\"]) {{ chat.reply(`Hi ${{chat.contact.nmae}}`); }}\n"
+            );
+        }
+        source += &format!("{function}    chat.replay(\"x\"); chat.after(\"2d\", \"step_{}\");\n}}\n", (i + 1) % 120);
+    }
+    source += "fn on_message(chat, message) { step_0(chat, message); }\n";
+    assert!((60_000..=64 * 1024).contains(&source.len()), "{}", source.len());
+    let host = host();
+    let started = std::time::Instant::now();
+    let found = host.check(&source, &location());
+    let took = started.elapsed();
+    assert_eq!(found.len(), 50);
+    let most = if cfg!(debug_assertions) { 5_000 } else { 50 };
+    assert!(took.as_millis() < most, "{took:?}");
+}
