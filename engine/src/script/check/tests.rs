@@ -146,8 +146,8 @@ fn nothing_is_said_about_rules_that_are_right() {
 #[test]
 fn no_text_makes_the_check_panic_or_point_outside_of_it() {
     const PIECES: [&str; 24] = [
-        "(", ")", "{", "}", "[", "]", "\"", "`", "${", "#{", "|", ".", "?.", ",", ";", "fn ", "let ",
-        "return", "stop();", "é👍", "\n", "/*", "=", "'",
+        "(", ")", "{", "}", "[", "]", "\"", "`", "${", "#{", "|", ".", "?.", ",", ";", "fn ",
+        "let ", "return", "stop();", "é👍", "\n", "/*", "=", "'",
     ];
     let host = host();
     let surroundings = location();
@@ -177,7 +177,11 @@ fn no_text_makes_the_check_panic_or_point_outside_of_it() {
                 let is_inside = |line: u32, column: u32| {
                     let number = |part: u32| usize::try_from(part).expect("it fits");
                     let (line, column) = (number(line), number(column));
-                    line >= 1 && column >= 1 && lines.get(line - 1).is_some_and(|length| column <= length + 1)
+                    line >= 1
+                        && column >= 1
+                        && lines
+                            .get(line - 1)
+                            .is_some_and(|length| column <= length + 1)
                 };
                 let end = (found.end_line, found.end_column);
                 assert!(
@@ -202,10 +206,17 @@ fn the_longest_script_is_checked_quickly() {
                 "    if message.mentions([\"price\", \"cost {n}\"]) {{ chat.reply(`Hi ${{chat.contact.nmae}}`); }}\n"
             );
         }
-        source += &format!("{function}    chat.replay(\"x\"); chat.after(\"2d\", \"step_{}\");\n}}\n", (i + 1) % 120);
+        source += &format!(
+            "{function}    chat.replay(\"x\"); chat.after(\"2d\", \"step_{}\");\n}}\n",
+            (i + 1) % 120
+        );
     }
     source += "fn on_message(chat, message) { step_0(chat, message); }\n";
-    assert!((60_000..=64 * 1024).contains(&source.len()), "{}", source.len());
+    assert!(
+        (60_000..=64 * 1024).contains(&source.len()),
+        "{}",
+        source.len()
+    );
     let host = host();
     let started = std::time::Instant::now();
     let found = host.check(&source, &location());
