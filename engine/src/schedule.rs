@@ -1,4 +1,6 @@
-//! Due timers, cron occurrences and answers that waited become events.
+//! Due timers, cron occurrences, answers that waited, and chats that a rule wants to visit become events.
+
+mod fanout;
 
 use std::panic::AssertUnwindSafe;
 
@@ -8,7 +10,7 @@ use crate::core::Core;
 use crate::domain::misfire::{self, Misfire, Missed};
 use crate::domain::occurrence::CronLine;
 use crate::domain::time::{Span, Timestamp};
-use crate::store::{self, Due, Fire, Schedule, TimerRow};
+use crate::store::{self, Due, Fire, HeldAnswer, Schedule, TimerRow};
 
 /// Fired in one transaction at most.
 const MAX_BATCH: u64 = 200;
@@ -27,13 +29,14 @@ pub(crate) async fn step(core: &Core) -> Result<usize, store::Error> {
     for schedule in core.store.due_schedules(now, MAX_BATCH).await? {
         due.push(ticks(core, schedule, now).await?);
     }
-    let answers = core.store.released_answers(now, MAX_BATCH).await?;
-    due.extend(answers.into_iter().map(Due::Answer));
+    for held in core.store.released_answers(now, MAX_BATCH).await? {
+        due.push(answer(core, held, now).await?);
+    }
     let count = due.len();
     if count > 0 {
         core.store.write(Fire { due, now }).await?;
     }
-    Ok(count)
+    Ok(count + fanout::step(core, now).await?)
 }
 
 /// A follow-up comes now, or when the quiet hours are over: they may have been set since it was, or it
@@ -44,6 +47,16 @@ async fn follow_up(core: &Core, timer: TimerRow, now: Timestamp) -> Result<Due, 
     Ok(match until {
         Some(until) => Due::Postponed { timer, until },
         None => Due::Timer(timer),
+    })
+}
+
+/// An answer that waited for the release of its conversation comes now, or when the quiet hours are over.
+async fn answer(core: &Core, held: HeldAnswer, now: Timestamp) -> Result<Due, store::Error> {
+    let setup = core.setup.location(held.location_id).await?;
+    let until = setup.and_then(|setup| setup.location.quiet_until(now));
+    Ok(match until {
+        Some(until) => Due::PostponedAnswer { held, until },
+        None => Due::Answer(held),
     })
 }
 
@@ -88,7 +101,8 @@ pub(crate) async fn next_due(core: &Core) -> Result<Option<Timestamp>, store::Er
     let schedule = core.store.next_schedule().await?;
     let rests = [core.inbox.next_rest(), core.outbox.next_rest()];
     let request = core.store.next_request().await?;
-    let moments = [timer, schedule, request].into_iter().chain(rests);
+    let fanout = core.store.next_fanout().await?;
+    let moments = [timer, schedule, request, fanout].into_iter().chain(rests);
     Ok(moments.flatten().min())
 }
 

@@ -89,6 +89,9 @@ async fn process(
         signals,
         requests,
         held_answer,
+        fanouts,
+        notes,
+        assigned,
     } = decision;
     let asks = !requests.is_empty();
     for run in &runs {
@@ -116,6 +119,9 @@ async fn process(
         timers,
         requests,
         held_answer,
+        fanouts,
+        notes,
+        assigned,
         sender: reservation.is_some().then_some(core.node),
     };
     let committed = {

@@ -321,6 +321,7 @@ fn place() -> (Location, Snapshot) {
             },
             last_inbound_at: Some(NOW),
             last_person_at: None,
+            assigned_to: String::new(),
             last_said_seq: 1,
         },
         history: Vec::new(),

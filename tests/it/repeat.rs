@@ -213,6 +213,8 @@ impl Chance {
                 name: self.one_in(2).then(|| "offer.pdf".to_owned()),
                 caption: None,
                 sha256: None,
+                size_bytes: self.one_in(2).then_some(4_096),
+                url: self.one_in(2).then(|| "https://files.example/1".to_owned()),
             }),
             _ => Body::Text {
                 text: self.pick(&SAID).into(),
@@ -318,6 +320,7 @@ impl Chance {
                 },
                 last_inbound_at: Some(spoke),
                 last_person_at: None,
+                assigned_to: String::new(),
                 last_said_seq: 999,
             },
             history: vec![Line {

@@ -268,7 +268,7 @@ on_both! {
         assert_eq!(crm.heard().len(), 0);
         let event = world.events().await.remove(0).event.id;
         let runs = world.engine.store().of(world.location_id).runs(event).await.expect("runs");
-        assert!(format!("{:?}", runs[0].run.outcome).contains("5 requests at most"), "{runs:?}");
+        assert!(format!("{:?}", runs[0].run.outcome).contains("5 times at most"), "{runs:?}");
     }
 
     async fn what_is_beyond_the_limit_of_open_requests_is_answered_busy(world: World) {

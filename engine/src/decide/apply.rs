@@ -1,8 +1,6 @@
 //! What a run wants becomes part of the decision: deliveries, timers, and changes of contact and hold.
 //! Knows nothing of scripts, nor of how a decision is written.
 
-use serde_json::{Map, Value};
-
 use super::{ActiveRule, Deciding, Question};
 use crate::adapter::SignalKind;
 use crate::domain::contact::{ContactChange, ContactChanges};
@@ -10,12 +8,11 @@ use crate::domain::content::Content;
 use crate::domain::conversation::{HeldBy, Hold};
 use crate::domain::delivery::{Delivery, DeliveryState, Origin};
 use crate::domain::effect::Effect;
-use crate::domain::ids::{DeliveryId, RequestId, RunId, TimerId};
+use crate::domain::ids::{DeliveryId, FanoutId, NoteId, RequestId, RunId, TimerId};
 use crate::domain::inbound::Stage;
 use crate::domain::local;
 use crate::domain::location::Location;
 use crate::domain::quiet::Place;
-use crate::domain::request::{Fault, Request};
 use crate::domain::time::{Span, Timestamp};
 use crate::domain::window::Window;
 use crate::store::{HoldChange, TimerChange, TimerRow};
@@ -33,6 +30,17 @@ impl Deciding<'_> {
         let now = self.question.now;
         let ordinal_bytes = (ordinal as u64).to_be_bytes();
         let location = self.question.location;
+        if let Effect::EachChat {
+            filter,
+            handler,
+            args,
+        } = effect
+        {
+            // A location's own event may ask for it, without a conversation.
+            let id = FanoutId::derive(&[run_id.bytes(), &ordinal_bytes]);
+            self.each_chat(rule, id, filter, handler, args.as_ref());
+            return None;
+        }
         let snapshot = self.snapshot.as_mut()?;
         match effect {
             Effect::Reply { content, fallback } => {
@@ -111,7 +119,10 @@ impl Deciding<'_> {
                     until: now + *span,
                 }));
             }
-            Effect::Release => self.change_hold(None),
+            Effect::Release => {
+                self.change_hold(None);
+                self.assign("");
+            }
             Effect::Request {
                 endpoint,
                 data,
@@ -120,6 +131,12 @@ impl Deciding<'_> {
                 let id = RequestId::derive(&[run_id.bytes(), &ordinal_bytes]);
                 return self.request(rule, id, endpoint, data, handler.as_ref());
             }
+            Effect::Assign { to } => self.assign(to),
+            Effect::Note { text } => {
+                let id = NoteId::derive(&[run_id.bytes(), &ordinal_bytes]);
+                self.note(rule, id, text);
+            }
+            Effect::EachChat { .. } => {}
         }
         None
     }
@@ -138,7 +155,7 @@ impl Deciding<'_> {
     }
 
     /// Changes who is in charge, provided that nobody else does meanwhile.
-    fn change_hold(&mut self, to: Option<Hold>) {
+    pub(super) fn change_hold(&mut self, to: Option<Hold>) {
         let seen = self
             .question
             .snapshot
@@ -200,42 +217,6 @@ impl Deciding<'_> {
             created_at: now,
         });
         refused.then(|| "not sent: the customer opted out".to_owned())
-    }
-
-    /// Asks for a call. Who may not be called is not, and the rule is told so like of any other answer.
-    fn request(
-        &mut self,
-        rule: &ActiveRule,
-        id: RequestId,
-        endpoint: &str,
-        data: &Map<String, Value>,
-        handler: Option<&String>,
-    ) -> Option<String> {
-        let Question {
-            event,
-            endpoints,
-            now,
-            ..
-        } = *self.question;
-        let conversation = &self.snapshot.as_ref()?.conversation;
-        let is_allowed = endpoints.contains(endpoint);
-        self.decision.requests.push(Request {
-            location_id: conversation.location_id,
-            id,
-            conversation_id: conversation.id,
-            rule_id: rule.id,
-            event_id: event.id,
-            endpoint: endpoint.to_owned(),
-            handler: handler.cloned(),
-            data: data.clone(),
-            attempts: 0,
-            not_before: now,
-            refusal: (!is_allowed).then_some(Fault::NotAllowed),
-            created_at: now,
-        });
-        (!is_allowed).then(|| {
-            format!("not called: the location has no endpoint '{endpoint}', and the answer is not_allowed")
-        })
     }
 }
 

@@ -86,6 +86,10 @@ fn handler(event: &Event) -> Option<(&str, Input<'_>)> {
         Payload::Tick {
             handler, due_at, ..
         } => Some((handler, Input::Tick { due_at: *due_at })),
+        Payload::Each { handler, args, .. } => {
+            let args = args.as_ref();
+            Some((handler, Input::Each { args }))
+        }
         Payload::Response {
             endpoint,
             handler,

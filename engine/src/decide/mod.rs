@@ -4,6 +4,7 @@
 mod apply;
 mod call;
 mod closing;
+mod errand;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,8 +16,10 @@ use crate::domain::contact::ContactChanges;
 use crate::domain::conversation::Hold;
 use crate::domain::delivery::Delivery;
 use crate::domain::event::{Event, Payload};
+use crate::domain::fanout::Fanout;
 use crate::domain::ids::{RequestId, RuleId, RunId, TimerId};
 use crate::domain::location::Location;
+use crate::domain::note::Note;
 use crate::domain::request::Request;
 use crate::domain::run::{Outcome, Run, TraceLine};
 use crate::domain::snapshot::Snapshot;
@@ -78,6 +81,12 @@ pub struct Decision {
     /// The calls that rules asked for.
     pub requests: Vec<Request>,
     pub(crate) held_answer: Option<RequestId>,
+    /// The functions that rules call for many chats.
+    pub fanouts: Vec<Fanout>,
+    /// What rules wrote down for people.
+    pub notes: Vec<Note>,
+    /// Who should take over, if rules said so: a name, or "" for nobody.
+    pub assigned: Option<String>,
 }
 
 /// A rule that was asked, or would have been, and did not run.
@@ -139,8 +148,8 @@ impl Deciding<'_> {
             self.wait_for_release(rule);
             return self.pass(rule, Outcome::Held);
         }
-        if let Some(why) = self.closes_no_more() {
-            let why = why.to_owned();
+        let moot = self.closes_no_more().map(str::to_owned);
+        if let Some(why) = moot.or_else(|| self.is_meant_no_more()) {
             return self.pass(rule, Outcome::Moot { why });
         }
         self.run(rule, &call, hold);
@@ -224,6 +233,15 @@ impl Deciding<'_> {
             }
         }
         self.decision.runs.push(run);
+    }
+
+    /// Why a chat is none of those any more for which a rule calls a function.
+    fn is_meant_no_more(&self) -> Option<String> {
+        let Payload::Each { filter, .. } = &self.question.event.payload else {
+            return None;
+        };
+        let snapshot = self.snapshot.as_ref()?;
+        filter.misses(&snapshot.contact, &snapshot.conversation, self.question.now)
     }
 
     /// A timer that fell due just before someone took over waits again, for the release; so does the

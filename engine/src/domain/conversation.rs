@@ -28,6 +28,8 @@ pub struct Conversation {
     pub last_inbound_at: Option<Timestamp>,
     /// When a person last wrote, from the phone app or the inbox.
     pub last_person_at: Option<Timestamp>,
+    /// The person who should take over, as rules named them, or "".
+    pub assigned_to: String,
     /// The number of the last event by which the customer, or a person, said something.
     pub last_said_seq: i64,
 }

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::content::{Content, TemplateContent};
+use super::fanout::ChatFilter;
 use super::time::{Span, Timestamp};
 
 /// One thing that a run wants.
@@ -95,6 +96,26 @@ pub enum Effect {
         /// The function that hears of the answer; `on_response` if none is named.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         handler: Option<String>,
+    },
+    /// Calls a function of the rule for each chat of the location that a filter finds.
+    EachChat {
+        /// For which chats.
+        filter: ChatFilter,
+        /// The function to call.
+        handler: String,
+        /// Passed to the function.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        args: Option<Map<String, Value>>,
+    },
+    /// Names the person who should take over, and hands the conversation over; "" takes it back.
+    Assign {
+        /// Their name.
+        to: String,
+    },
+    /// Writes a note beside the conversation, for people.
+    Note {
+        /// What it says.
+        text: String,
     },
 }
 

@@ -3,8 +3,10 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use super::fanout::ChatFilter;
 use super::ids::{
-    ChannelId, ConversationId, DeliveryId, EventId, LocationId, RequestId, RuleId, TimerId,
+    ChannelId, ConversationId, DeliveryId, EventId, FanoutId, LocationId, RequestId, RuleId,
+    TimerId,
 };
 use super::inbound::{AddressBookEntry, Status, Update};
 use super::message::Message;
@@ -97,6 +99,18 @@ pub enum Payload {
         /// The answer.
         response: Response,
     },
+    /// A rule calls a function of its own for each of many chats, this one among them.
+    Each {
+        /// The fan-out that it is part of.
+        fanout_id: FanoutId,
+        /// The function to call.
+        handler: String,
+        /// For which chats; whether this is still one of them is looked at again.
+        filter: ChatFilter,
+        /// What the script wanted to be told.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        args: Option<Map<String, Value>>,
+    },
     /// News of a template, the account, the number, or the customer's preferences.
     Update {
         /// The news.
@@ -133,6 +147,7 @@ impl Payload {
             Self::Timer { .. } => "timer",
             Self::Tick { .. } => "tick",
             Self::Response { .. } => "response",
+            Self::Each { .. } => "each",
             Self::Update { .. } => "update",
             Self::History { .. } => "history",
             Self::AddressBook { .. } => "address_book",

@@ -112,6 +112,10 @@ ids! {
     TimerId = "tmr";
     /// One call of an endpoint that a rule asked for.
     RequestId = "req";
+    /// A function of a rule that is called for many chats.
+    FanoutId = "fan";
+    /// A remark beside a conversation.
+    NoteId = "note";
     /// A webhook item that belongs to no channel we know.
     UnroutedId = "unr";
     /// A bearer token of the API.

@@ -166,6 +166,12 @@ pub struct Media {
     /// The provider's SHA-256 of the file, as lower-case hex.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sha256: Option<String>,
+    /// How large it is, where the provider tells.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub size_bytes: Option<u64>,
+    /// Where it lies, where the provider tells; behind the provider's own door, and often for minutes only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub url: Option<String>,
 }
 
 /// A tapped button or a picked row.

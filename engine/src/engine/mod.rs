@@ -167,7 +167,8 @@ impl Engine {
     }
 
     /// The next moment at which something that waits falls due: a follow-up, a schedule, a message that
-    /// is tried again or waits for its pace or for evidence, a request. `None` if nothing waits for time to pass.
+    /// is tried again or waits for its pace or for evidence, a request, chats
+    /// that a rule visits at a pace. `None` if nothing waits for time to pass.
     /// What can go on at once is due now, and what is late was due before now.
     ///
     /// With it a simulation moves its clock from moment to moment instead of guessing:

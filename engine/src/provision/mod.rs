@@ -1,10 +1,11 @@
-//! Setting up: locations, channels, endpoints, templates, rules, tokens; a person's messages; and running again what was
+//! Setting up: locations, channels, endpoints, templates, rules, tokens; a person's messages and notes; and running again what was
 //! put aside. Changes are in force when these return; other processes follow within a second.
 
 mod again;
 mod channel;
 mod endpoint;
 mod location;
+mod note;
 mod person;
 mod rule;
 mod template;

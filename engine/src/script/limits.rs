@@ -40,6 +40,12 @@ pub(super) const ARGS_BYTES: usize = 8 * 1024;
 pub(super) const REQUEST_BYTES: usize = 64 * 1024;
 /// Most requests of a run: each costs a connection, and a rule that wants more is a loop gone wrong.
 pub(super) const REQUESTS: usize = 5;
+/// Most rounds through the chats that a run begins; each may visit every chat of the location.
+pub(super) const FANOUTS: usize = 5;
+/// Most tags that a filter of chats names; it travels with every visit.
+pub(super) const FILTER_TAGS: usize = 20;
+/// Longest name of a person who takes over, in characters.
+pub(super) const ASSIGNEE_CHARS: usize = 200;
 /// Most effects of a run; a rule that wants more is a loop gone wrong.
 pub(super) const EFFECTS: usize = 100;
 /// Most lines of a trace; further lines are dropped, the last one says so.

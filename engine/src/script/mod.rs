@@ -259,6 +259,11 @@ pub enum Input<'a> {
         /// When it was due.
         due_at: Timestamp,
     },
+    /// The rule calls a function for each of many chats, this one among them.
+    Each {
+        /// What the script passed along.
+        args: Option<&'a Map<String, Value>>,
+    },
     /// An endpoint answered a request of the rule, or did not.
     Response {
         /// What the rule called the endpoint.

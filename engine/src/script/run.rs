@@ -75,6 +75,8 @@ pub(super) struct Run {
     pub(super) history: Vec<Line>,
     /// When the timer or the schedule that fell due was due.
     pub(super) due_at: Option<Timestamp>,
+    /// Whether the run is one of the visits of a round through many chats.
+    pub(super) is_visit: bool,
     /// The customer's message that is being answered.
     pub(super) message_id: Option<String>,
     pub(super) regexes: Arc<Regexes>,
@@ -100,6 +102,8 @@ pub(super) struct Recorded {
     /// How large the state is as JSON, once it has been changed.
     state_bytes: Option<usize>,
     pub(super) hold: Option<Hold>,
+    /// Who should take over, or "".
+    pub(super) assigned_to: String,
     pub(super) stopped: bool,
     pub(super) random: u64,
     effects: Vec<Effect>,
@@ -126,6 +130,9 @@ impl Run {
             state_touched: false,
             state_bytes: None,
             hold: conversation.as_ref().and_then(|chat| chat.held(call.now)),
+            assigned_to: conversation
+                .as_ref()
+                .map_or_else(String::new, |chat| chat.assigned_to.clone()),
             stopped: false,
             random: call.seed,
             effects: Vec::new(),
@@ -146,6 +153,7 @@ impl Run {
                 Input::Timer { due_at, .. } | Input::Tick { due_at } => Some(due_at),
                 _ => None,
             },
+            is_visit: matches!(call.input, Input::Each { .. }),
             message_id: match call.input {
                 Input::Message { message, .. } => Some(message.provider_id.clone()),
                 _ => None,
@@ -174,14 +182,14 @@ impl Run {
         Ok(())
     }
 
-    /// Notes a call that the script wants.
-    pub(super) fn want_request(&self, effect: Effect) -> Fallible<()> {
-        let is_request = |effect: &&Effect| matches!(effect, Effect::Request { .. });
-        let asked = self.recorded().effects.iter().filter(is_request).count();
-        if asked >= limits::REQUESTS {
+    /// Notes something that a run may want a few times only; `deed` says what that is.
+    pub(super) fn want_few(&self, effect: Effect, most: usize, deed: &str) -> Fallible<()> {
+        let kind = std::mem::discriminant(&effect);
+        let same = |own: &&Effect| std::mem::discriminant(*own) == kind;
+        let asked = self.recorded().effects.iter().filter(same).count();
+        if asked >= most {
             return fail(format!(
-                "a run may make {} requests at most; ask for more when an answer comes",
-                limits::REQUESTS
+                "a run may {deed} {most} times at most; look for a loop, or go on in a later run"
             ));
         }
         self.want(effect)
@@ -358,7 +366,7 @@ fn arguments(run: &Arc<Run>, input: Input<'_>, handler: &str) -> Result<Vec<Dyna
         } => Dynamic::from(MessageView::edited(run, message_id, body, at)),
         Input::Revoke { message_id, at } => Dynamic::from(WithdrawnView::new(run, message_id, at)),
         Input::Status(status) => Dynamic::from(StatusView(Arc::new(status.clone()))),
-        Input::Timer { args, .. } => Dynamic::from_map(
+        Input::Timer { args, .. } | Input::Each { args } => Dynamic::from_map(
             args.map(|args| convert::map_from_json(args, run.zone))
                 .unwrap_or_default(),
         ),
@@ -368,7 +376,7 @@ fn arguments(run: &Arc<Run>, input: Input<'_>, handler: &str) -> Result<Vec<Dyna
         }
     };
     match (arity, input) {
-        (1, Input::Tick { .. } | Input::Timer { .. }) => Ok(vec![first]),
+        (1, Input::Tick { .. } | Input::Timer { .. } | Input::Each { .. }) => Ok(vec![first]),
         (2, Input::Tick { .. }) => Err(refused(format!(
             "a schedule calls {handler}(location), but the script has it with two parameters"
         ))),

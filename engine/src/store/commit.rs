@@ -9,11 +9,13 @@ use serde_json::{Map, Value};
 use super::batch::{Batch, Flushed};
 use super::delivery;
 use super::timer::{self, TimerRow};
-use super::{Error, Operation, contact, lane, request, rule_state, run};
+use super::{Error, Operation, contact, fanout, lane, note, request, rule_state, run};
 use crate::domain::contact::ContactChanges;
 use crate::domain::conversation::Hold;
 use crate::domain::delivery::{Delivery, DeliveryState};
+use crate::domain::fanout::Fanout;
 use crate::domain::ids::{ConversationId, EventId, LocationId, RequestId, RuleId};
+use crate::domain::note::Note;
 use crate::domain::request::Request;
 use crate::domain::run::Run;
 use crate::domain::time::Timestamp;
@@ -36,6 +38,10 @@ pub(crate) struct Commit {
     pub(crate) deliveries: Vec<Delivery>,
     pub(crate) timers: Vec<TimerChange>,
     pub(crate) requests: Vec<Request>,
+    pub(crate) fanouts: Vec<Fanout>,
+    pub(crate) notes: Vec<Note>,
+    /// Set if rules named who should take over: a name, or "" for nobody.
+    pub(crate) assigned: Option<String>,
     /// The request whose answer this is, if it waits for the release of the conversation.
     pub(crate) held_answer: Option<RequestId>,
     /// Set if the first delivery may be committed as *sending* at once: who sends it.
@@ -104,10 +110,7 @@ impl Operation for Commit {
                 }
             }
         }
-        request::insert(tx, &self.requests).await?;
-        if let Some(id) = self.held_answer {
-            request::hold(tx, location_id, id, self.event_id).await?;
-        }
+        self.apply_errands(tx).await?;
         // Only the first to be sent may leave at once: the others follow it.
         let mut sender = self.sender;
         for delivery in &self.deliveries {
@@ -147,6 +150,23 @@ impl Operation for Commit {
 }
 
 impl Commit {
+    /// What is done beside the conversation.
+    async fn apply_errands(&self, tx: &DatabaseTransaction) -> Result<(), Error> {
+        let location_id = self.location_id;
+        request::insert(tx, &self.requests).await?;
+        if let Some(id) = self.held_answer {
+            request::hold(tx, location_id, id, self.event_id).await?;
+        }
+        fanout::insert(tx, &self.fanouts).await?;
+        for note in &self.notes {
+            note::insert(tx, note).await?;
+        }
+        if let (Some(id), Some(to)) = (self.conversation_id, &self.assigned) {
+            lane::assign(tx, location_id, id, to).await?;
+        }
+        Ok(())
+    }
+
     /// For each handler of each rule what was asked last: a statement cannot change a row twice.
     fn last_timer_changes(&self) -> impl Iterator<Item = &TimerChange> {
         let mut last: BTreeMap<(RuleId, &str), &TimerChange> = BTreeMap::new();

@@ -2,7 +2,7 @@
 
 use sea_orm::entity::prelude::*;
 use sea_orm::sea_query::OnConflict;
-use sea_orm::{ActiveValue::Set, DatabaseTransaction, FromQueryResult};
+use sea_orm::{ActiveValue::Set, DatabaseTransaction, FromQueryResult, QueryResult};
 
 use super::{Error, LocationStore, contact, lane, sql};
 use crate::domain::contact::{Address, Contact, Peer, Phone};
@@ -40,14 +40,29 @@ struct Row {
     last_inbound_at: Option<i64>,
     last_person_at: Option<i64>,
     last_said_seq: i64,
+    assigned_to: Option<String>,
     held_by: Option<String>,
     held_until: Option<i64>,
 }
 
 const SELECT: &str = "SELECT c.location_id, c.id, c.channel_id, c.contact_id, c.address_kind, c.address_value, \
-     l.window_until, l.last_inbound_at, l.last_person_at, l.last_said_seq, l.held_by, l.held_until \
+     l.window_until, l.last_inbound_at, l.last_person_at, l.last_said_seq, l.assigned_to, l.held_by, l.held_until \
      FROM rejoinder_conversation c JOIN rejoinder_lane l \
      ON l.location_id = c.location_id AND l.conversation_id = c.id";
+
+const SELECT_BOTH: &str = "SELECT c.location_id, c.id, c.channel_id, c.contact_id, c.address_kind, c.address_value, \
+     l.window_until, l.last_inbound_at, l.last_person_at, l.last_said_seq, l.assigned_to, l.held_by, l.held_until, \
+     k.name, k.phone, k.language, k.tags, k.attributes, k.opted_out, k.created_at \
+     FROM rejoinder_conversation c \
+     JOIN rejoinder_lane l ON l.location_id = c.location_id AND l.conversation_id = c.id \
+     JOIN rejoinder_contact k ON k.location_id = c.location_id AND k.id = c.contact_id";
+
+fn read_both(row: &QueryResult) -> Result<(Conversation, Contact), Error> {
+    let facts = contact::Facts::from_query_result(row, "")?;
+    let row = Row::from_query_result(row, "")?;
+    let contact = facts.into_contact(row.location_id, row.contact_id)?;
+    Ok((Conversation::try_from(row)?, contact))
+}
 
 impl TryFrom<Row> for Conversation {
     type Error = Error;
@@ -75,6 +90,7 @@ impl TryFrom<Row> for Conversation {
             last_inbound_at: row.last_inbound_at.map(Timestamp::from_ms),
             last_person_at: row.last_person_at.map(Timestamp::from_ms),
             last_said_seq: row.last_said_seq,
+            assigned_to: row.assigned_to.unwrap_or_default(),
         })
     }
 }
@@ -112,25 +128,43 @@ impl LocationStore<'_> {
         &self,
         id: ConversationId,
     ) -> Result<Option<(Conversation, Contact)>, Error> {
-        let text = "SELECT c.location_id, c.id, c.channel_id, c.contact_id, c.address_kind, c.address_value, \
-             l.window_until, l.last_inbound_at, l.last_person_at, l.last_said_seq, l.held_by, l.held_until, \
-             k.name, k.phone, k.language, k.tags, k.attributes, k.opted_out, k.created_at \
-             FROM rejoinder_conversation c \
-             JOIN rejoinder_lane l ON l.location_id = c.location_id AND l.conversation_id = c.id \
-             JOIN rejoinder_contact k ON k.location_id = c.location_id AND k.id = c.contact_id \
-             WHERE c.location_id = $1 AND c.id = $2";
-        let statement = sql(
-            self.reader(),
-            text,
-            [self.location_id.uuid().into(), id.uuid().into()],
+        let text = format!("{SELECT_BOTH} WHERE c.location_id = $1 AND c.id = $2");
+        let values = [self.location_id.uuid().into(), id.uuid().into()];
+        let row = self
+            .reader()
+            .query_one_raw(sql(self.reader(), &text, values))
+            .await?;
+        row.as_ref().map(read_both).transpose()
+    }
+
+    /// Conversations that began by a moment, with their contacts, in the order of their ids, after the one
+    /// named. One that does not read stands for itself alone.
+    pub(crate) async fn conversations_with_contacts(
+        &self,
+        after: Option<ConversationId>,
+        began_by: Timestamp,
+        limit: u64,
+    ) -> Result<Vec<(ConversationId, Option<(Conversation, Contact)>)>, Error> {
+        let text = format!(
+            "{SELECT_BOTH} WHERE c.location_id = $1 AND c.id > $2 AND c.created_at <= $3 ORDER BY c.id LIMIT $4"
         );
-        let Some(row) = self.reader().query_one_raw(statement).await? else {
-            return Ok(None);
-        };
-        let facts = contact::Facts::from_query_result(&row, "")?;
-        let row = Row::from_query_result(&row, "")?;
-        let contact = facts.into_contact(row.location_id, row.contact_id)?;
-        Ok(Some((Conversation::try_from(row)?, contact)))
+        let values = [
+            self.location_id.uuid().into(),
+            after.map_or(Uuid::nil(), ConversationId::uuid).into(),
+            began_by.ms().into(),
+            i64::try_from(limit).unwrap_or(i64::MAX).into(),
+        ];
+        let rows = self
+            .reader()
+            .query_all_raw(sql(self.reader(), &text, values))
+            .await?;
+        let mut chats = Vec::with_capacity(rows.len());
+        for row in &rows {
+            let ids: (Uuid, Uuid) = (row.try_get("", "location_id")?, row.try_get("", "id")?);
+            let chat = read_both(row).inspect_err(|error| self.store.tell_unreadable(ids, error));
+            chats.push((ConversationId::from_uuid(ids.1), chat.ok()));
+        }
+        Ok(chats)
     }
 
     /// The location's conversations, oldest first, after the one named.

@@ -27,6 +27,8 @@ pub(crate) enum Due {
     },
     /// An answer that waited for the release of its conversation.
     Answer(HeldAnswer),
+    /// One that waits longer: until the quiet hours are over.
+    PostponedAnswer { held: HeldAnswer, until: Timestamp },
 }
 
 /// Turns what is due into events.
@@ -55,6 +57,9 @@ impl Operation for Fire {
                 Due::Postponed { timer, until } => timer::postpone(tx, timer, *until).await?,
                 Due::Answer(held) => {
                     events.extend(request::release(tx, batch, held, self.now).await?);
+                }
+                Due::PostponedAnswer { held, until } => {
+                    request::postpone(tx, held, *until).await?;
                 }
                 Due::Ticks {
                     schedule,

@@ -81,6 +81,20 @@ pub(super) async fn change_hold(
     Ok(())
 }
 
+/// Names the person who should take over, or with "" nobody.
+pub(super) async fn assign(
+    tx: &DatabaseTransaction,
+    location_id: LocationId,
+    id: ConversationId,
+    to: &str,
+) -> Result<(), Error> {
+    let text = "UPDATE rejoinder_lane SET assigned_to = $3 WHERE location_id = $1 AND conversation_id = $2";
+    let to = Some(to).filter(|to| !to.is_empty());
+    let values = [location_id.uuid().into(), id.uuid().into(), to.into()];
+    tx.execute_raw(sql(tx, text, values)).await?;
+    Ok(())
+}
+
 /// The provider says that the window was shut at `at`: it is, unless we received something after that.
 pub(super) async fn close_window(
     tx: &DatabaseTransaction,

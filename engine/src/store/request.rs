@@ -121,7 +121,7 @@ impl Store {
     /// When the next open request may be made, or the next held answer is released.
     pub(crate) async fn next_request(&self) -> Result<Option<Timestamp>, Error> {
         let open = "SELECT MIN(not_before) AS at FROM rejoinder_request WHERE state = 'open'";
-        let held = "SELECT MIN(CASE WHEN l.held_until IS NULL THEN r.answered_at ELSE l.held_until END) AS at \
+        let held = "SELECT MIN(CASE WHEN l.held_until > r.not_before THEN l.held_until ELSE r.not_before END) AS at \
              FROM rejoinder_request r JOIN rejoinder_lane l \
              ON l.location_id = r.location_id AND l.conversation_id = r.conversation_id \
              WHERE r.state = 'held'";
@@ -143,7 +143,7 @@ impl Store {
     ) -> Result<Vec<HeldAnswer>, Error> {
         let text = "SELECT r.location_id, r.id, r.held_event_id FROM rejoinder_request r JOIN rejoinder_lane l \
              ON l.location_id = r.location_id AND l.conversation_id = r.conversation_id \
-             WHERE r.state = 'held' AND (l.held_until IS NULL OR l.held_until <= $1) \
+             WHERE r.state = 'held' AND r.not_before <= $1 AND (l.held_until IS NULL OR l.held_until <= $1) \
              ORDER BY r.answered_at, r.id LIMIT $2";
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
         let statement = sql(&self.reader, text, [now.ms().into(), limit.into()]);
@@ -368,7 +368,7 @@ pub(super) async fn hold(
 /// An answer that waits for the release of its conversation.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct HeldAnswer {
-    location_id: LocationId,
+    pub(crate) location_id: LocationId,
     id: RequestId,
     event_id: EventId,
 }
@@ -422,6 +422,20 @@ pub(super) async fn release(
         at: kept.at,
     };
     new.insert(tx, batch, now).await
+}
+
+/// Keeps an answer longer: until the quiet hours are over.
+pub(super) async fn postpone(
+    tx: &DatabaseTransaction,
+    held: &HeldAnswer,
+    until: Timestamp,
+) -> Result<(), Error> {
+    let row = ActiveModel {
+        not_before: Set(until.ms()),
+        ..Default::default()
+    };
+    update(tx, held.location_id, held.id, "held", row).await?;
+    Ok(())
 }
 
 /// Changes a request that is in a state; false if it is in another.

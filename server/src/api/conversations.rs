@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 use warp::reply::Response;
 
 use super::request::{Scoped, id};
-use super::{Next, messages};
+use super::{Next, messages, notes};
 use crate::reply::{self, Error};
 
 /// A conversation as printed.
@@ -26,6 +26,8 @@ pub(crate) struct ConversationJson {
     window_until: Option<String>,
     /// Who is in charge instead of the rules, or null.
     hold: Option<HoldJson>,
+    /// The person who should take over, as rules named them, or "".
+    assigned_to: String,
     last_inbound_at: Option<String>,
     last_person_at: Option<String>,
 }
@@ -58,6 +60,7 @@ impl ConversationJson {
             window_open: conversation.window.is_open(now),
             window_until: printed(conversation.window.closes_at()),
             hold: conversation.held(now).map(HoldJson::from),
+            assigned_to: conversation.assigned_to.clone(),
             last_inbound_at: printed(conversation.last_inbound_at),
             last_person_at: printed(conversation.last_person_at),
         }
@@ -111,6 +114,9 @@ pub(crate) async fn route(path: &[&str], scoped: &Scoped) -> Result<Response, Er
         (_, [] | [_]) => Err(Error::Method("GET")),
         (_, [conversation, "messages"]) => {
             messages::route(scoped, id(conversation, "conversation")?).await
+        }
+        (_, [conversation, "notes"]) => {
+            notes::route(scoped, id(conversation, "conversation")?).await
         }
         _ => Err(Error::Missing("path")),
     }

@@ -141,7 +141,9 @@ impl EventJson {
                 json.text = endpoint;
                 json.body = Some(plain(&response));
             }
-            Payload::Timer { handler, .. } | Payload::Tick { handler, .. } => json.text = handler,
+            Payload::Each { handler, .. }
+            | Payload::Timer { handler, .. }
+            | Payload::Tick { handler, .. } => json.text = handler,
             Payload::Update { update } => {
                 json.text = update.field;
                 json.body = Some(update.value);

@@ -10,8 +10,10 @@ pub(crate) mod conversations;
 pub(crate) mod deliveries;
 pub(crate) mod endpoints;
 pub(crate) mod events;
+mod fanouts;
 pub(crate) mod locations;
 pub(crate) mod messages;
+mod notes;
 mod request;
 mod requests;
 pub(crate) mod rules;
@@ -98,6 +100,7 @@ async fn route(path: &str, request: Request) -> Result<Response, Error> {
                 ["conversations", rest @ ..] => conversations::route(rest, &scoped).await,
                 ["contacts"] => contacts::all(&scoped).await,
                 ["events", rest @ ..] => events::route(rest, &scoped).await,
+                ["fanouts"] => fanouts::list(&scoped).await,
                 ["requests", rest @ ..] => requests::route(rest, &scoped).await,
                 ["deliveries", rest @ ..] => deliveries::route(rest, &scoped).await,
                 _ => Err(Error::Missing("path")),

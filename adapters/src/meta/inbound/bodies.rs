@@ -132,6 +132,12 @@ fn media(file: &Object, media: MediaKind) -> Result<Body, Unread> {
         name: json::string(file, "filename"),
         caption: json::string(file, "caption"),
         sha256: json::sha256(file, "sha256"),
+        // Webhooks do not say it by the reference; the answer to a look-up does, as number or text.
+        size_bytes: file
+            .get("file_size")
+            .and_then(json::integer)
+            .and_then(|size| u64::try_from(size).ok()),
+        url: json::string(file, "url"),
     }))
 }
 

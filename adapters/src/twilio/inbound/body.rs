@@ -123,6 +123,8 @@ fn files(form: &Form) -> Vec<Body> {
                     .map(str::to_owned),
                 caption: caption.map(str::to_owned),
                 sha256: None,
+                size_bytes: None,
+                url: Some(reference.to_owned()),
             }))
         })
         .collect()

@@ -10,12 +10,13 @@ use super::location::LocationView;
 use super::store::Bag;
 use super::time::Time;
 use super::window::WindowView;
-use super::{Api, Fallible, api, span};
+use super::{Api, Fallible, api, fail, span, text};
 use crate::domain::conversation::{HeldBy, Hold};
 use crate::domain::effect::Effect;
+use crate::domain::note::Note;
 use crate::domain::time::{Span, Timestamp};
-use crate::script::limits;
 use crate::script::run::Run;
+use crate::script::{convert, limits};
 
 /// A conversation, as scripts see it.
 #[derive(Clone)]
@@ -73,6 +74,13 @@ pub(super) fn register(api: &mut Api<'_>) {
         /// ```
         get "chat.held_by: text" => held_by;
 
+        /// The person who should take over, as `chat.assign` named them, or `""`.
+        ///
+        /// ```rhai
+        /// if chat.assigned_to == "Maria" { chat.reply("Maria will answer you in a moment."); }
+        /// ```
+        get "chat.assigned_to: text" => |chat: &mut Chat| chat.0.recorded().assigned_to.clone();
+
         /// When the customer last wrote, or `()` if never.
         ///
         /// ```rhai
@@ -119,6 +127,26 @@ fn register_handing_over(api: &mut Api<'_>) {
         /// ```
         fn "chat.hold(delay?: duration)" => hold, hold_for;
 
+        /// Names the person who should take over, and hands the chat over as `chat.hold()` does, unless
+        /// somebody has it already; `""` takes that back.
+        ///
+        /// The name is shown in the inbox until the chat is assigned to somebody else or released. `""`
+        /// ends a rule's hold, and not that of a person who has written.
+        ///
+        /// ```rhai
+        /// chat.assign("Maria");
+        /// ```
+        fn "chat.assign(name: text)" => assign;
+
+        /// Writes a note beside the chat, for the people of the business; the customer never sees it.
+        ///
+        /// 4 KiB at most.
+        ///
+        /// ```rhai
+        /// chat.note(`Looks for ${message.text}.`);
+        /// ```
+        fn "chat.note(text: text)" => note;
+
         /// Takes the chat back from a person; follow-ups that waited fall due.
         ///
         /// ```rhai
@@ -147,8 +175,46 @@ fn hold_until(chat: &Chat, span: Span) -> Fallible<()> {
 
 fn release(chat: &mut Chat) -> Fallible<()> {
     chat.0.want(Effect::Release)?;
-    chat.0.recorded().hold = None;
+    let mut recorded = chat.0.recorded();
+    recorded.hold = None;
+    recorded.assigned_to.clear();
     Ok(())
+}
+
+fn assign(chat: &mut Chat, name: Dynamic) -> Fallible<()> {
+    let to = convert::to_text(&name).or_else(|reason| fail(format!("the name: {reason}")))?;
+    let to = to.trim();
+    if to.chars().count() > limits::ASSIGNEE_CHARS {
+        return fail(format!(
+            "the name of a person has {} letters at most",
+            limits::ASSIGNEE_CHARS
+        ));
+    }
+    chat.0.want(Effect::Assign { to: to.to_owned() })?;
+    let until = chat.0.now + chat.0.location.hold;
+    let mut recorded = chat.0.recorded();
+    to.clone_into(&mut recorded.assigned_to);
+    match recorded.hold {
+        Some(hold) if to.is_empty() && hold.by == HeldBy::Rule => recorded.hold = None,
+        None if !to.is_empty() => {
+            let by = HeldBy::Rule;
+            recorded.hold = Some(Hold { by, until });
+        }
+        _ => {}
+    }
+    Ok(())
+}
+
+fn note(chat: &mut Chat, value: Dynamic) -> Fallible<()> {
+    let text = text(&value, "a note")?;
+    if text.len() > Note::MAX_BYTES {
+        return fail(format!(
+            "a note has {} bytes, {} at most",
+            text.len(),
+            Note::MAX_BYTES
+        ));
+    }
+    chat.0.want(Effect::Note { text })
 }
 
 fn history(chat: &mut Chat, count: i64) -> Array {

@@ -138,7 +138,11 @@ fn register_parts(api: &mut Api<'_>) {
         /// ```
         get "message.choice: text?" => choice;
 
-        /// The file: a map of `kind`, `mime`, `name` and `id`; `()` for other messages.
+        /// The file: a map of `kind`, `mime`, `name`, `size`, `url` and `id`; `()` for other messages.
+        ///
+        /// `size` (in bytes) and `url` are what the provider tells with the message, else `()`: Meta
+        /// tells no size and sometimes an address, Twilio an address and no size. The address opens
+        /// with the channel's own credentials only, Meta's for a few minutes; scripts cannot fetch files.
         ///
         /// ```rhai
         /// if message.media?.mime == "application/pdf" { chat.reply("Thank you for the document."); }
@@ -298,11 +302,23 @@ fn media(message: &mut MessageView) -> Dynamic {
             reference,
             mime,
             name,
+            size_bytes,
+            url,
             ..
         }) => Dynamic::from_map(Map::from_iter([
             ("kind".into(), media.name().into()),
             ("mime".into(), mime.as_str().into()),
             ("name".into(), name.as_deref().unwrap_or("").into()),
+            (
+                "size".into(),
+                size_bytes.map_or(Dynamic::UNIT, |size| {
+                    i64::try_from(size).unwrap_or(i64::MAX).into()
+                }),
+            ),
+            (
+                "url".into(),
+                url.as_deref().map_or(Dynamic::UNIT, Into::into),
+            ),
             ("id".into(), reference.as_str().into()),
         ])),
         _ => Dynamic::UNIT,

@@ -15,6 +15,7 @@ mod builtin;
 pub(super) mod chat;
 mod contact;
 pub(super) mod content;
+pub(super) mod fanout;
 mod handlers;
 pub(super) mod location;
 pub(super) mod message;
@@ -88,6 +89,7 @@ fn add_all(api: &mut Api<'_>) {
     status::register(api);
     reaction::register(api);
     request::register(api);
+    fanout::register(api);
     time::register(api);
     world::register(api);
     text::register(api);
@@ -190,6 +192,7 @@ fn no_setter(
 pub(super) fn refused_change(of: &str, name: &str) -> String {
     match (of, name) {
         ("chat", "held") => "write chat.hold(\"12h\") or chat.release()".into(),
+        ("chat", "assigned_to") => "write chat.assign(\"Maria\")".into(),
         ("contact", "opted_out") => "write contact.opt_out() or contact.opt_in()".into(),
         ("contact", "tags") => "write contact.tag(\"…\") or contact.untag(\"…\")".into(),
         ("message", _) => format!(

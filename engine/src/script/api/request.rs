@@ -151,9 +151,13 @@ fn want(chat: &Chat, endpoint: &Dynamic, data: &Dynamic, handler: Option<String>
             limits::REQUEST_BYTES
         ));
     }
-    chat.0.want_request(Effect::Request {
-        endpoint,
-        data,
-        handler,
-    })
+    chat.0.want_few(
+        Effect::Request {
+            endpoint,
+            data,
+            handler,
+        },
+        limits::REQUESTS,
+        "make requests",
+    )
 }

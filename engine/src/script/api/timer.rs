@@ -97,6 +97,19 @@ fn timer(
     if_silent: bool,
     args: Option<&Map>,
 ) -> Fallible<()> {
+    let args = passed_on(args)?;
+    chat.0.want(Effect::SetTimer {
+        handler: handler_name(chat, handler)?,
+        due_at,
+        if_silent,
+        args,
+    })
+}
+
+/// What a script passes on to a function that is called later.
+pub(super) fn passed_on(
+    args: Option<&Map>,
+) -> Fallible<Option<serde_json::Map<String, serde_json::Value>>> {
     let args = args.map(convert::map_to_json).transpose().or_else(fail)?;
     let size = args.as_ref().map_or(0, convert::size);
     if size > limits::ARGS_BYTES {
@@ -105,12 +118,7 @@ fn timer(
             limits::ARGS_BYTES
         ));
     }
-    chat.0.want(Effect::SetTimer {
-        handler: handler_name(chat, handler)?,
-        due_at,
-        if_silent,
-        args,
-    })
+    Ok(args)
 }
 
 fn handler_name(chat: &Chat, handler: &Dynamic) -> Fallible<String> {

@@ -7,6 +7,7 @@ use super::chain::Call;
 use super::report::Report;
 use super::subject::Subject;
 use crate::domain::time::Span;
+use crate::script::api::fanout;
 use crate::script::api::time::{read_clock, read_format, read_time};
 use crate::script::regexes::Regexes;
 
@@ -26,8 +27,14 @@ pub(super) fn check(subject: &Subject<'_>, report: &mut Report) {
             }
             ("each_chat", Some(_)) => {
                 let entries = subject.tokens.map(first).unwrap_or_default();
-                for entry in entries.iter().filter(|entry| entry.key == "silent_for") {
-                    duration(subject, &call, &entry.value, report);
+                for entry in &entries {
+                    if let Err(message) = fanout::check_key(entry.key) {
+                        let extent = subject.tokens.extent(entry.at..entry.at + 1);
+                        report.error(extent, || message);
+                    }
+                    if matches!(entry.key, "silent_for" | "spoke_within") {
+                        duration(subject, &call, &entry.value, report);
+                    }
                 }
             }
             ("matches" | "capture", Some(_)) if patterns < PATTERNS => {

@@ -82,6 +82,7 @@ impl World {
                 },
                 last_inbound_at: Some(NOW),
                 last_person_at: None,
+                assigned_to: String::new(),
                 last_said_seq: 0,
             },
             history: vec![
@@ -224,6 +225,14 @@ impl World {
                 self.call(script, handler, input)
             }
             "tick" => self.call(script, rest, Input::Tick { due_at: NOW }),
+            "each" => {
+                let (handler, args) = rest.split_once(' ').unwrap_or((rest, ""));
+                let args: Option<Map<String, Value>> = serde_json::from_str(args).ok();
+                let input = Input::Each {
+                    args: args.as_ref(),
+                };
+                self.call(script, handler, input)
+            }
             "response" => {
                 let (handler, rest) = rest.split_once(' ').expect("a handler");
                 let (status, body) = rest.split_once(' ').unwrap_or((rest, "null"));
