@@ -54,6 +54,15 @@ fn parse(text: &str) -> Result<Business, String> {
         match (name.as_str(), value) {
             ("name", toml::Value::String(name)) => business.name = name,
             ("time_zone", toml::Value::String(zone)) => business.time_zone = time_zone(&zone)?,
+            ("templates", value) => {
+                business.templates = serde_json::from_value(json(value))
+                    .map_err(|error| format!("'templates': {error}"))?;
+            }
+            ("endpoints", value) => {
+                business.endpoints = serde_json::from_value(json(value)).map_err(|error| {
+                    format!("'endpoints' is a list of names such as [\"crm\"]: {error}")
+                })?;
+            }
             ("name" | "time_zone", _) => return Err(format!("'{name}' is a text")),
             (_, value) => {
                 settings.insert(name, json(value));
@@ -61,7 +70,9 @@ fn parse(text: &str) -> Result<Business, String> {
         }
     }
     business.settings = serde_json::from_value::<LocationSettings>(Value::Object(settings))
-        .map_err(|error| format!("{error}; besides them there are name and time_zone"))?;
+        .map_err(|error| {
+            format!("{error}; besides them there are name, time_zone, templates and endpoints")
+        })?;
     Ok(business)
 }
 

@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 use crate::adapter::{Adapter, SendError, SendErrorKind};
 use crate::domain::content::Content;
 use crate::domain::location::LocationSettings;
+use crate::domain::template::TemplateShape;
 use crate::script::ScriptHost;
 use crate::script::testing::TestHost;
 use crate::store::Scratch;
@@ -21,6 +22,10 @@ pub struct Business {
     pub time_zone: Tz,
     /// How it behaves.
     pub settings: LocationSettings,
+    /// The templates that WhatsApp has approved; none: they are not known, and not looked at.
+    pub templates: Vec<TemplateShape>,
+    /// The names of the programs that its rules may call.
+    pub endpoints: Vec<String>,
 }
 
 /// A shop without any settings of its own, in Berlin.
@@ -30,6 +35,8 @@ impl Default for Business {
             name: "Casa Lima".to_owned(),
             time_zone: Tz::Europe__Berlin,
             settings: LocationSettings::default(),
+            templates: Vec::new(),
+            endpoints: Vec::new(),
         }
     }
 }

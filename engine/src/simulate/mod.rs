@@ -4,6 +4,7 @@
 
 mod business;
 mod customers;
+mod endpoints;
 mod phones;
 mod report;
 mod stage;

@@ -22,6 +22,8 @@ use crate::script::testing::{
 
 /// Runs looked through at most.
 const MAX_RUNS: u64 = 10_000;
+/// Notes of a chat looked at.
+const MAX_NOTES: u64 = 200;
 
 /// A world that opens when something first happens in it.
 pub(super) struct LazyWorld {
@@ -258,6 +260,33 @@ impl Stage for LazyWorld {
         self.with(async |world| world.fail_next_send(failure))
     }
 
+    fn endpoint(&self, name: &str) -> Told<()> {
+        let mut state = self.state();
+        if state.world.is_some() {
+            drop(state);
+            return self.with(async |world| world.add_endpoint(name).await);
+        }
+        if !state.business.endpoints.iter().any(|known| known == name) {
+            state.business.endpoints.push(name.to_owned());
+        }
+        Ok(())
+    }
+
+    fn endpoint_answers(&self, name: &str, status: u16, body: &Value) -> Told<()> {
+        self.with(async |world| {
+            world.endpoint_answers(name, status, body);
+            Ok(())
+        })
+    }
+
+    fn endpoint_fails(&self, name: &str, how: &str) -> Told<()> {
+        self.with(async |world| world.endpoint_fails(name, how))
+    }
+
+    fn endpoint_asked(&self, name: &str) -> Told<Vec<Map<String, Value>>> {
+        self.with(async |world| Ok(world.endpoint_asked(name)))
+    }
+
     fn heard(&self, customer: CustomerKey) -> Vec<Heard> {
         let state = self.state();
         let world = state.world.as_ref();
@@ -274,13 +303,18 @@ impl Stage for LazyWorld {
                 return Ok(View::default());
             };
             let now = world.now();
+            let store = world.engine().store().of(world.location().id);
+            let notes = store.notes(conversation.id, MAX_NOTES).await?;
+            let notes = notes.into_iter().map(|note| (note.text, note.created_at));
             Ok(View {
+                notes: notes.collect(),
                 tags: contact.tags,
                 attributes: contact.attributes,
                 opted_out: contact.opted_out,
                 held_by: conversation.held(now).map_or("", |hold| hold.by.name()),
                 window_is_open: conversation.window.is_open(now)
                     && world.provider_window_is_open(customer),
+                assigned_to: conversation.assigned_to,
             })
         })
     }

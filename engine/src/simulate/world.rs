@@ -9,6 +9,7 @@ use serde_json::{Map, Value};
 
 use super::business::{Business, Workshop};
 use super::customers::status;
+use super::endpoints::Endpoints;
 use super::phones::{KIND, Phones};
 use crate::adapter::{Credentials, Method, Webhook};
 use crate::clock::{Clock as _, ManualClock};
@@ -55,6 +56,7 @@ pub enum Error {
 pub struct World {
     pub(super) engine: Engine,
     pub(super) phones: Arc<Phones>,
+    pub(super) endpoints: Endpoints,
     pub(super) location: Location,
     pub(super) channel: Channel,
     pub(super) people: Vec<(Person, Peer)>,
@@ -79,6 +81,7 @@ impl World {
     ) -> Result<Self, Error> {
         let clock = Arc::new(ManualClock::starting_at(start));
         let phones = Arc::new(Phones::new(clock.clone(), workshop.provider.clone()));
+        let endpoints = Endpoints::default();
         let ring = Vault::generate_ring("simulated");
         let vault = Vault::from_ring(&ring).map_err(|error| Error::Senseless(error.to_string()))?;
         let engine = Engine::on(workshop.scratch.open().await?)
@@ -86,6 +89,7 @@ impl World {
             .clock(clock.clone())
             .script_host(workshop.scripts.clone())
             .shared_adapter(phones.clone())
+            .caller(endpoints.clone())
             .server_secret(KIND, Secret::new("simulated".to_owned()))
             .build()
             .await?;
@@ -111,10 +115,11 @@ impl World {
                 },
             )
             .await?;
-        Ok(Self {
+        let mut world = Self {
             engine,
             clock,
             phones,
+            endpoints,
             location,
             channel,
             people: Vec::new(),
@@ -123,7 +128,17 @@ impl World {
             moments: 0,
             give_up_at: None,
             someone_listens: false,
-        })
+        };
+        for name in &business.endpoints {
+            world.add_endpoint(name).await?;
+        }
+        for shape in &business.templates {
+            let put = world
+                .engine
+                .put_template(world.location.id, None, shape.clone());
+            put.await?;
+        }
+        Ok(world)
     }
 
     /// Waits no longer than until then, by the real clock, whatever falls due.
@@ -192,6 +207,7 @@ impl World {
             name: self.location.name.clone(),
             time_zone: self.location.time_zone,
             settings: self.location.settings.clone(),
+            ..Business::default()
         };
         let business = current.merged(changes).map_err(Error::Senseless)?;
         let change = LocationChange {

@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 use super::batch::{Batch, Flushed};
 use super::delivery;
 use super::timer::{self, TimerRow};
-use super::{Error, Operation, contact, fanout, lane, note, request, rule_state, run};
+use super::{Error, Operation, answer, contact, fanout, lane, note, request, rule_state, run};
 use crate::domain::contact::ContactChanges;
 use crate::domain::conversation::Hold;
 use crate::domain::delivery::{Delivery, DeliveryState};
@@ -155,7 +155,7 @@ impl Commit {
         let location_id = self.location_id;
         request::insert(tx, &self.requests).await?;
         if let Some(id) = self.held_answer {
-            request::hold(tx, location_id, id, self.event_id).await?;
+            answer::hold(tx, location_id, id, self.event_id).await?;
         }
         fanout::insert(tx, &self.fanouts).await?;
         for note in &self.notes {

@@ -2,9 +2,9 @@
 
 use sea_orm::DatabaseTransaction;
 
+use super::answer::{self, HeldAnswer};
 use super::batch::Batch;
 use super::event::NewEvent;
-use super::request::{self, HeldAnswer};
 use super::schedule::{self, Schedule};
 use super::timer::{self, TimerRow};
 use super::{Error, Operation, conversation, event, lane};
@@ -56,10 +56,10 @@ impl Operation for Fire {
                 }
                 Due::Postponed { timer, until } => timer::postpone(tx, timer, *until).await?,
                 Due::Answer(held) => {
-                    events.extend(request::release(tx, batch, held, self.now).await?);
+                    events.extend(answer::release(tx, batch, held, self.now).await?);
                 }
                 Due::PostponedAnswer { held, until } => {
-                    request::postpone(tx, held, *until).await?;
+                    answer::postpone(tx, held, *until).await?;
                 }
                 Due::Ticks {
                     schedule,

@@ -11,6 +11,7 @@
 )]
 
 mod address;
+mod answer;
 mod batch;
 mod channel;
 mod commit;
@@ -59,6 +60,7 @@ use tokio::task::JoinHandle;
 
 use crate::domain::ids::LocationId;
 
+pub(crate) use answer::{AnswerRequest, HeldAnswer};
 pub(crate) use channel::SaveChannel;
 pub(crate) use channel::StoredChannel;
 pub(crate) use commit::{Commit, HoldChange, RuleState, TimerChange};
@@ -81,7 +83,7 @@ pub(crate) use note::AddNote;
 pub(crate) use person::PersonWrites;
 pub(crate) use record::{Record, RecordItem, Stray};
 pub use request::RequestRow;
-pub(crate) use request::{AnswerRequest, HeldAnswer, RetryRequest};
+pub(crate) use request::RetryRequest;
 pub(crate) use resource::KeepResource;
 pub use rule::NewRule;
 pub(crate) use rule::{CreateRule, PublishRule, SaveDraft, SwitchRule};

@@ -201,7 +201,7 @@ fn the_longest_script_is_checked_quickly() {
     let mut source = String::new();
     for i in 0..120 {
         let mut function = format!("fn step_{i}(chat, message) {{\n");
-        for n in 0..7 {
+        for n in 0..5 {
             function += &format!(
                 "    if message.mentions([\"price\", \"cost {n}\"]) {{ chat.reply(`Hi ${{chat.contact.nmae}}`); }}\n"
             );

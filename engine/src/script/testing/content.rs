@@ -65,6 +65,8 @@ fn voice() -> FromCustomer {
         name: None,
         caption: None,
         sha256: None,
+        size_bytes: None,
+        url: None,
     }))
 }
 
@@ -148,5 +150,7 @@ fn media(link: MediaLink) -> Media {
         name: link.name,
         caption: link.caption,
         sha256: None,
+        size_bytes: None,
+        url: None,
     }
 }

@@ -10,6 +10,7 @@ mod answers;
 mod compile;
 mod content;
 mod customer;
+mod endpoint;
 mod expect;
 mod play;
 mod received;
@@ -123,6 +124,7 @@ pub(in crate::script) fn register(api: &mut Api<'_>) {
     seen::register(api);
     received::register(api);
     content::register(api);
+    endpoint::register(api);
 }
 
 /// The catalog of what tests can write.

@@ -8,7 +8,9 @@ use super::expect::{Difference, Expected};
 use super::received::Received;
 use super::stage::View;
 use crate::domain::content::{Content, TemplateContent};
+use crate::domain::time::Timestamp;
 use crate::script::api::registrar::{Api, api};
+use crate::script::api::time::Time;
 use crate::script::api::{Fallible, fail};
 use crate::script::convert;
 
@@ -103,6 +105,31 @@ pub(super) fn register(api: &mut Api<'_>) {
         /// ```
         get "customer.window_is_open: bool" => |customer: &mut Customer| -> Fallible<bool> {
             Ok(look(customer)?.window_is_open)
+        };
+
+        /// Who should take the chat over, as `chat.assign` said, or `""`.
+        ///
+        /// ```rhai
+        /// assert_eq(customer.assigned_to, "Maria");
+        /// ```
+        get "customer.assigned_to: text" => |customer: &mut Customer| -> Fallible<ImmutableString> {
+            Ok(look(customer)?.assigned_to.into())
+        };
+
+        /// The notes beside the chat, oldest first: maps of `text` and `at`.
+        ///
+        /// ```rhai
+        /// assert_eq(customer.notes.len(), 1);
+        /// ```
+        get "customer.notes: array" => |customer: &mut Customer| -> Fallible<Array> {
+            let zone = customer.play.stage.zone();
+            let note = |(text, at): (String, Timestamp)| {
+                Dynamic::from_map(Map::from_iter([
+                    ("text".into(), text.into()),
+                    ("at".into(), Dynamic::from(Time { at, zone })),
+                ]))
+            };
+            Ok(look(customer)?.notes.into_iter().map(note).collect())
         };
     }
 }

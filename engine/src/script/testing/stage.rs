@@ -45,6 +45,18 @@ pub(crate) trait Stage: Send + Sync + 'static {
     /// The provider meets the next message with this: a word of ours, or a code of its own.
     fn fail_next_send(&self, failure: &str) -> Told<()>;
 
+    /// Lets rules call an endpoint of that name.
+    fn endpoint(&self, name: &str) -> Told<()>;
+
+    /// What the endpoint answers from now on.
+    fn endpoint_answers(&self, name: &str, status: u16, body: &Value) -> Told<()>;
+
+    /// From now on the endpoint does not answer, in this way.
+    fn endpoint_fails(&self, name: &str, how: &str) -> Told<()>;
+
+    /// What the endpoint was asked, oldest first.
+    fn endpoint_asked(&self, name: &str) -> Told<Vec<Map<String, Value>>>;
+
     /// What reached the customer's phone, oldest first.
     fn heard(&self, customer: CustomerKey) -> Vec<Heard>;
 
@@ -152,6 +164,10 @@ pub(crate) struct View {
     /// Who is in charge of the chat, or "".
     pub(crate) held_by: &'static str,
     pub(crate) window_is_open: bool,
+    /// Who should take over, or "".
+    pub(crate) assigned_to: String,
+    /// Remarks beside the chat, oldest first: what they say, and when they were written.
+    pub(crate) notes: Vec<(String, Timestamp)>,
 }
 
 /// A run that ended in an error.
