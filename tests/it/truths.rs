@@ -136,7 +136,7 @@ on_both! {
     }
 
     async fn a_person_who_writes_the_emoji_of_a_reaction_in_doubt_is_a_person(world: World) {
-        world.rule(r#"fn on_message(chat, message) { chat.react("👍"); }"#).await;
+        world.rule(r#"fn on_message(chat, message) { message.react("👍"); }"#).await;
         world.simulator.fault_next(1, Fault::AcceptThenDrop);
         world.hears(ADA, "hi").await;
         world.owner_says(ADA, "👍").await;

@@ -53,17 +53,10 @@ pub(super) fn register(api: &mut Api<'_>) {
             endpoint.play.told(endpoint.play.stage.endpoint_fails(&endpoint.name, how))
         };
 
-        /// Looks whether rules have asked it with these values; others may have stood beside them.
-        ///
-        /// ```rhai
-        /// endpoint("crm").was_asked(#{ phone: "+4930901820" });
-        /// ```
-        fn "endpoint.was_asked(data: map)" => was_asked;
-
         /// What rules have asked it, oldest first: the maps that they sent.
         ///
         /// ```rhai
-        /// assert_eq(endpoint("crm").requests.len(), 1);
+        /// assert_eq(endpoint("crm").requests.len(), 0);
         /// ```
         get "endpoint.requests: array" => |endpoint: &mut Endpoint| -> Fallible<Array> {
             let zone = endpoint.play.stage.zone();
@@ -89,26 +82,4 @@ fn answers(endpoint: &mut Endpoint, body: &Dynamic, status: i64) -> Fallible<()>
     };
     let play = &endpoint.play;
     play.told(play.stage.endpoint_answers(&endpoint.name, status, &body))
-}
-
-fn was_asked(endpoint: &mut Endpoint, data: Map) -> Fallible<()> {
-    let wanted = convert::map_to_json(&data).or_else(fail)?;
-    let asked = asked(endpoint)?;
-    let fits = |data: &serde_json::Map<_, _>| {
-        wanted
-            .iter()
-            .all(|(key, value)| data.get(key) == Some(value))
-    };
-    if asked.iter().any(fits) {
-        return Ok(());
-    }
-    let name = &endpoint.name;
-    let message = match asked.last() {
-        None => format!("{name} was asked nothing"),
-        Some(last) => format!(
-            "{name} was not asked that; the last request was {}",
-            serde_json::Value::from(last.clone())
-        ),
-    };
-    endpoint.play.fail_plainly(message)
 }

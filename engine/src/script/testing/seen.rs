@@ -110,7 +110,7 @@ pub(super) fn register(api: &mut Api<'_>) {
         /// Who should take the chat over, as `chat.assign` said, or `""`.
         ///
         /// ```rhai
-        /// assert_eq(customer.assigned_to, "Maria");
+        /// assert_eq(customer.assigned_to, "");
         /// ```
         get "customer.assigned_to: text" => |customer: &mut Customer| -> Fallible<ImmutableString> {
             Ok(look(customer)?.assigned_to.into())
@@ -119,7 +119,7 @@ pub(super) fn register(api: &mut Api<'_>) {
         /// The notes beside the chat, oldest first: maps of `text` and `at`.
         ///
         /// ```rhai
-        /// assert_eq(customer.notes.len(), 1);
+        /// assert_eq(customer.notes.len(), 0);
         /// ```
         get "customer.notes: array" => |customer: &mut Customer| -> Fallible<Array> {
             let zone = customer.play.stage.zone();
