@@ -233,6 +233,7 @@ on_both! {
             world.says(*customer, "hello").await;
         }
         world.hears(ADA, "go").await;
+        world.wait(Span::from_ms(1)).await;
         world.hears(ADA, "go").await;
         let open = || ("open".to_owned(), 0);
         // Both began in one moment, so which is listed first says nothing.
