@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use rhai::{Array, Dynamic, Map, NativeCallContext};
+use rhai::{Array, Dynamic, NativeCallContext};
 
 use super::play::{Play, play_of};
 use crate::script::api::registrar::{Api, api};
