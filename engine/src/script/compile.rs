@@ -188,12 +188,7 @@ fn parse(engine: &Engine, source: &str, tokens: &Tokens, outline: &Outline) -> P
             .chain(parameters)
             .collect();
         let (line, column) = explain::place(error.position());
-        let extent = match tokens.len() {
-            0 => Extent::START,
-            // The parser cannot always tell where it stopped.
-            _ if line == 0 => Extent::START,
-            _ => tokens.extent_from(line, column),
-        };
+        let extent = tokens.extent_from(line, column);
         problems.push(Diagnostic::error(
             extent,
             explain::syntax(error.err_type(), &known),

@@ -204,6 +204,9 @@ pub(super) fn syntax(kind: &ParseErrorType, known: &[String]) -> String {
         P::MissingToken(token, what) => {
             format!("{token} is missing {}", what.trim_end_matches('.'))
         }
+        P::BadInput(LexError::UnterminatedString) => {
+            "a text is not closed; is a \" or ` missing?".into()
+        }
         P::UnexpectedEOF => "the script ends too early; is a } missing?".into(),
         P::ExprTooDeep => "this is nested too deeply; use variables for the parts, or switch instead of many else if".into(),
         P::FnDuplicatedDefinition(name, _) => {

@@ -92,6 +92,13 @@ impl Tokens {
         expression.len() == 1 && spot.is_some_and(|spot| spot.token == Token::Literal)
     }
 
+    /// Whether what ends at a place is a value, so that a bar after it stands between two values.
+    pub(super) fn is_operand(&self, at: usize) -> bool {
+        let is_value =
+            self.name(at).is_some() || self.text(at).is_some() || self.is_number(&(at..at + 1));
+        is_value || self.is_one_of(at, &[")", "]", "}"])
+    }
+
     /// Whether what stands at a place is looked up in what stands before it.
     pub(super) fn is_member(&self, at: usize) -> bool {
         at > 0 && self.is_one_of(at - 1, &[".", "?."])
@@ -138,9 +145,14 @@ impl Tokens {
                 items.push(start..at);
                 start = at + 1;
             }
-            // What is nested is passed over at once.
-            let nested = self.is_one_of(at, &["(", "[", "?[", "{"]);
-            at = if nested { self.end_of(at) } else { at } + 1;
+            // What is nested is passed over at once, and so are the parameters of |a, b|.
+            if self.is_one_of(at, &["(", "[", "?[", "{"]) {
+                at = self.end_of(at);
+            } else if self.is(at, "|") && !self.is_operand(at - 1) {
+                let bar = (at + 1..end).find(|at| self.is(*at, "|"));
+                at = bar.unwrap_or(at);
+            }
+            at += 1;
         }
         if start < end {
             items.push(start..end);
@@ -193,18 +205,22 @@ impl Tokens {
         self.extent(at..at + 1)
     }
 
-    /// Where a token stands that begins at a line and a column; else a single letter there.
+    /// Where a token stands that begins at a line and a column; else a single place there. What has
+    /// no place stands at the end.
     pub(super) fn extent_from(&self, line: u32, column: u32) -> Extent {
         let begins = |spot: &&Spot| (spot.extent.line, spot.extent.column) == (line, column);
-        let found = self.spots.iter().find(begins);
-        found.map_or(
-            Extent {
+        if let Some(spot) = self.spots.iter().find(begins) {
+            return spot.extent;
+        }
+        match self.spots.last() {
+            Some(last) if line == 0 || column == 0 => last.extent,
+            None if line == 0 || column == 0 => Extent::START,
+            _ => Extent {
                 line,
                 column,
                 end_line: line,
                 end_column: column,
             },
-            |spot| spot.extent,
-        )
+        }
     }
 }

@@ -43,7 +43,11 @@ fn mistake(subject: &Subject<'_>, chain: &Chain, call: &Call) -> Option<String> 
     match (catalog().takes(name, values), own) {
         (Some(true), _) => on_the_wrong(subject, kind, call, name),
         (_, Some(own)) => Some(wrong_number_of_own(own, call, given)),
-        (Some(false), None) => Some(wrong_number(kind, name, given)),
+        // A map may hold a function of its own under any name.
+        (Some(false), None) if kind.is_none() && call.after.is_some() && subject.is_key(name) => {
+            None
+        }
+        (Some(false), None) => Some(wrong_number(kind, call, name, given)),
         (None, None) => unknown(subject, kind, call, name),
     }
 }
@@ -65,12 +69,15 @@ fn on_the_wrong(
         ));
     }
     let kind = kind.filter(|kind| kinds::is_closed(kind))?;
-    let is_own = |entry: &&Entry| entry.is_callable() && entry.name == name;
-    let fits = catalog().members(kind).any(|entry| is_own(&entry))
-        || OF_ANYTHING.contains(&name)
-        || catalog()
-            .named(name)
-            .any(|entry| entry.receiver.is_none() && takes_first(entry, kind));
+    let named = || catalog().named(name).filter(|entry| entry.is_callable());
+    let given = subject.arguments(call).len();
+    if named().any(|entry| entry.receiver == Some(kind)) {
+        let mut own = named().filter(|entry| entry.receiver == Some(kind));
+        let fits = own.any(|entry| entry.arities().contains(&given));
+        return (!fits).then(|| wrong_number(Some(kind), call, name, given));
+    }
+    let fits = OF_ANYTHING.contains(&name)
+        || named().any(|entry| entry.receiver.is_none() && takes_first(entry, kind));
     (!fits).then(|| no_method(subject, kind, name))
 }
 
@@ -93,7 +100,7 @@ fn wrong_number_of_own(own: &Function, call: &Call, given: usize) -> String {
     )
 }
 
-fn wrong_number(kind: Option<kinds::Name>, name: &str, given: usize) -> String {
+fn wrong_number(kind: Option<kinds::Name>, call: &Call, name: &str, given: usize) -> String {
     if let Some(instead) = catalog().instead_of(name) {
         return instead.to_owned();
     }
@@ -101,7 +108,7 @@ fn wrong_number(kind: Option<kinds::Name>, name: &str, given: usize) -> String {
         0 => "without a value".to_owned(),
         given => format!("with {}", count(given)),
     };
-    match usage(kind, name) {
+    match usage(kind, call, name) {
         Some(usage) => format!("{name} cannot be called {how}; write {usage}"),
         None => format!("{name} cannot be called {how}"),
     }
@@ -115,14 +122,22 @@ fn count(values: usize) -> String {
     }
 }
 
-/// How a function is called: by its entries, else as Rhai brings it.
-fn usage(kind: Option<kinds::Name>, name: &str) -> Option<String> {
-    catalog().usage(name, kind).or_else(|| {
-        let more = catalog().more().iter().find(|more| more.name == name);
-        let more = more.map(|more| more.example.to_owned());
-        let mut of_rhai = catalog().named(name).filter(|entry| entry.is_callable());
-        more.or_else(|| of_rhai.next().map(|entry| entry.signature.to_owned()))
-    })
+/// How a function is called: by our examples, else as Rhai brings it.
+fn usage(kind: Option<kinds::Name>, call: &Call, name: &str) -> Option<String> {
+    let named = || catalog().named(name).filter(|entry| entry.is_callable());
+    let is_ours = |entry: &Entry| !entry.of_rhai && (kind.is_none() || entry.receiver == kind);
+    // What every value has is Rhai's, unless it certainly is something of ours.
+    let of_rhai = named().find(|entry| entry.of_rhai && call.after.is_some());
+    match of_rhai {
+        Some(entry) if !(kind.is_some() && named().any(is_ours)) => {
+            Some(entry.signature.to_owned())
+        }
+        _ => catalog().usage(name, kind).or_else(|| {
+            let more = catalog().more().iter().find(|more| more.name == name);
+            let more = more.map(|more| more.example.to_owned());
+            more.or_else(|| named().next().map(|entry| entry.signature.to_owned()))
+        }),
+    }
 }
 
 /// Nothing bears this name.
@@ -138,8 +153,7 @@ fn unknown(
     if let Some(kind) = kind.filter(|kind| kinds::is_closed(kind)) {
         return Some(no_method(subject, kind, name));
     }
-    // A map may hold a function under any name.
-    if is_held_by_a_map(subject, name) {
+    if subject.is_key(name) {
         return None;
     }
     let is_property = |entry: &Entry| entry.kind == Kind::Property;
@@ -174,23 +188,13 @@ fn no_method(subject: &Subject<'_>, kind: kinds::Name, name: &str) -> String {
     if let Some(near) = nearest(name, methods.map(|entry| entry.name)) {
         return format!("{shown} has no function {name}; did you mean {near}?");
     }
-    match catalog().usage(name, None) {
+    let is_of_rhai = catalog().named(name).any(|entry| entry.of_rhai);
+    match catalog().usage(name, None).filter(|_| !is_of_rhai) {
         Some(usage) => format!("{shown} has no function {name}; write {usage}"),
-        None => format!(
-            "{shown} has no function {name}{}",
-            match no_function(subject, name).split_once("; ") {
-                Some((_, hint)) => format!("; {hint}"),
-                None => String::new(),
-            }
-        ),
+        None if is_of_rhai => format!("{shown} has no function {name}"),
+        None => match no_function(subject, name).split_once("; ") {
+            Some((_, hint)) => format!("{shown} has no function {name}; {hint}"),
+            None => format!("{shown} has no function {name}"),
+        },
     }
-}
-
-/// Whether a map of the script may have something under a name: `name: |x| …`, `map.name = …`.
-fn is_held_by_a_map(subject: &Subject<'_>, name: &str) -> bool {
-    let tokens = subject.tokens;
-    (0..tokens.len()).any(|at| {
-        let is_key = tokens.is_word(at, name) || tokens.text(at) == Some(name);
-        is_key && tokens.is_one_of(at + 1, &[":", "=", "]"])
-    })
 }

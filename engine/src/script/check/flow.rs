@@ -9,6 +9,9 @@ use crate::script::tokens::Tokens;
 pub(super) fn check(subject: &Subject<'_>, report: &mut Report) {
     for function in subject.functions {
         for at in function.body.clone() {
+            if report.is_full() {
+                return;
+            }
             check_rest_of_block(subject.tokens, at, report);
             check_loop(subject, at, report);
         }

@@ -1,12 +1,13 @@
 //! What values certainly are: parameters by who calls their function, variables by what they are
 //! given, chains by what the catalog says of each link. Where two things are possible, nothing is said.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::ops::Range;
+use std::sync::LazyLock;
 
 use super::chain::{Chain, Link, Root};
 use super::subject::Subject;
-use crate::script::catalog::{Entry, Kind, Type, catalog};
+use crate::script::catalog::{Kind, Type, catalog};
 use crate::script::tokens::Tokens;
 
 /// A type, as the catalog names it.
@@ -70,15 +71,21 @@ impl Kinds {
                 if subject.function(name).is_some() || subject.is_of_host(name) {
                     return None;
                 }
-                returned(None, name)?
+                (*INDEX.returned.get(&(None, name))?)?
             }
             Root::Text => "text",
             Root::Other => return None,
         };
         for link in &chain.links[..links] {
             kind = match *link {
-                Link::Property(at) => property(kind, tokens.spots()[at].name()?)?,
-                Link::Method(at, _) => returned(Some(kind), tokens.spots()[at].name()?)?,
+                Link::Property(at) => {
+                    let name = tokens.spots()[at].name()?;
+                    (*INDEX.properties.get(&(kind, name))?)?
+                }
+                Link::Method(at, _) => {
+                    let name = tokens.spots()[at].name()?;
+                    (*INDEX.returned.get(&(Some(kind), name))?)?
+                }
                 Link::Index => return None,
             };
         }
@@ -131,29 +138,45 @@ impl Kinds {
 
 /// Whether all properties of a type are known, so that another one is a mistake.
 pub(super) fn is_closed(kind: Name) -> bool {
-    let is_noun = catalog().nouns().iter().any(|noun| noun.name == kind);
-    is_noun
-        && catalog()
-            .members(kind)
-            .any(|entry| entry.kind == Kind::Property)
+    INDEX.closed.contains(kind)
 }
 
-fn property(kind: Name, name: &str) -> Option<Name> {
-    let mut members = catalog().members(kind);
-    let entry = members.find(|entry| entry.kind == Kind::Property && entry.name == name)?;
-    single(entry.returns?)
+/// Whether a type has a property.
+pub(super) fn has_property(kind: Name, name: &str) -> bool {
+    INDEX.properties.contains_key(&(kind, name))
 }
 
-/// What every function of a name gives back, if that is one type.
-fn returned(receiver: Option<Name>, name: &str) -> Option<Name> {
-    let fits = |entry: &&Entry| entry.is_callable() && entry.receiver == receiver;
-    let mut kinds = catalog()
-        .named(name)
-        .filter(fits)
-        .map(|entry| single(entry.returns?));
-    let first = kinds.next()??;
-    kinds.all(|kind| kind == Some(first)).then_some(first)
+/// What the catalog says of types, at hand: a long script asks for it thousands of times.
+struct Index {
+    closed: HashSet<Name>,
+    properties: HashMap<(Name, &'static str), Option<Name>>,
+    /// By receiver and name; `None` where functions of one name give back different things.
+    returned: HashMap<(Option<Name>, &'static str), Option<Name>>,
 }
+
+static INDEX: LazyLock<Index> = LazyLock::new(|| {
+    let nouns: HashSet<Name> = catalog().nouns().iter().map(|noun| noun.name).collect();
+    let mut index = Index {
+        closed: HashSet::new(),
+        properties: HashMap::new(),
+        returned: HashMap::new(),
+    };
+    for entry in catalog().entries() {
+        let kind = entry.returns.and_then(single);
+        match (entry.kind, entry.receiver) {
+            (Kind::Property, Some(receiver)) => {
+                index.properties.insert((receiver, entry.name), kind);
+                index.closed.extend(nouns.get(receiver));
+            }
+            (Kind::Handler, _) => {}
+            (_, receiver) => {
+                let known = index.returned.entry((receiver, entry.name)).or_insert(kind);
+                *known = known.filter(|known| Some(*known) == kind);
+            }
+        }
+    }
+    index
+});
 
 fn single(of: Type) -> Option<Name> {
     let mut alternatives = of.alternatives();
@@ -231,7 +254,7 @@ pub(super) fn bindings<'a>(
     for at in body.clone() {
         if tokens.is(at, "|") {
             // Between the bars of `|a, b|`; a bar between numbers merely makes names uncertain.
-            within = !within && !is_operand(tokens, at - 1);
+            within = !within && !tokens.is_operand(at - 1);
         }
         let Some(name) = tokens.name(at).filter(|_| !tokens.is_member(at)) else {
             continue;
@@ -248,11 +271,4 @@ pub(super) fn bindings<'a>(
         }
     }
     bound
-}
-
-/// Whether what ends at a place is a value, so that a bar after it stands between two values.
-fn is_operand(tokens: &Tokens, at: usize) -> bool {
-    let is_value =
-        tokens.name(at).is_some() || tokens.text(at).is_some() || tokens.is_number(&(at..at + 1));
-    is_value || tokens.is_one_of(at, &[")", "]", "}"])
 }

@@ -5,7 +5,7 @@ use super::kinds;
 use super::report::Report;
 use super::subject::Subject;
 use crate::script::api::{missing_property, refused_change};
-use crate::script::catalog::{Entry, Kind, catalog};
+use crate::script::catalog::catalog;
 
 /// What may follow a place that gets a new value.
 const ASSIGNMENTS: [&str; 12] = [
@@ -54,7 +54,5 @@ fn mistake(
     if is_changed && is_whole && (kind, name) != ("chat", "state") {
         return Some(refused_change(catalog().shown(kind), name));
     }
-    let is_it = |entry: &Entry| entry.kind == Kind::Property && entry.name == name;
-    let is_known = catalog().members(kind).any(is_it);
-    (!is_known).then(|| missing_property(kind, name))
+    (!kinds::has_property(kind, name)).then(|| missing_property(kind, name))
 }

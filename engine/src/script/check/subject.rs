@@ -2,7 +2,7 @@
 //! Finds nothing by itself; the passes ask it.
 
 use std::cell::OnceCell;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 
 use rhai::Dynamic;
@@ -28,6 +28,7 @@ pub(super) struct Subject<'a> {
     constants: HashMap<String, Dynamic>,
     graph: OnceCell<Graph>,
     kinds: OnceCell<Kinds>,
+    keys: OnceCell<HashSet<&'a str>>,
     host: &'a ScriptHost,
     /// How often each name of a function gets a value.
     pub(super) bound: Vec<HashMap<&'a str, usize>>,
@@ -61,6 +62,7 @@ impl<'a> Subject<'a> {
             constants: evaluated.map_or_else(HashMap::new, |evaluated| evaluated.constants),
             graph: OnceCell::new(),
             kinds: OnceCell::new(),
+            keys: OnceCell::new(),
         }
     }
 
@@ -72,6 +74,19 @@ impl<'a> Subject<'a> {
     /// What values certainly are.
     pub(super) fn kinds(&self) -> &Kinds {
         self.kinds.get_or_init(|| Kinds::of(self))
+    }
+
+    /// Whether a map of the script may hold something under a name: `name: |x| …`, `map.name = …`,
+    /// `map["name"] = …`.
+    pub(super) fn is_key(&self, name: &str) -> bool {
+        let tokens = self.tokens;
+        let keys = self.keys.get_or_init(|| {
+            let places = 0..tokens.len();
+            let keys = places.filter(|at| tokens.is_one_of(at + 1, &[":", "=", "]"]));
+            keys.filter_map(|at| tokens.name(at).or_else(|| tokens.text(at)))
+                .collect()
+        });
+        keys.contains(name)
     }
 
     /// The chain that begins at a token.

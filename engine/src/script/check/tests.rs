@@ -224,4 +224,10 @@ fn the_longest_script_is_checked_quickly() {
     assert_eq!(found.len(), 50);
     let most = if cfg!(debug_assertions) { 5_000 } else { 50 };
     assert!(took.as_millis() < most, "{took:?}");
+    println_in_tests(&format!("{} bytes: {took:?}", source.len()));
+}
+
+#[expect(clippy::print_stderr, reason = "a figure to read with --nocapture")]
+fn println_in_tests(text: &str) {
+    eprintln!("{text}");
 }
