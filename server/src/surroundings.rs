@@ -99,6 +99,9 @@ fn json(value: toml::Value) -> Value {
 
 #[cfg(test)]
 mod tests {
+    use rejoinder_engine::domain::content::MediaKind;
+    use rejoinder_engine::domain::template::{HeaderShape, TemplateParameters, TemplateStatus};
+
     use super::parse;
 
     #[test]
@@ -109,6 +112,26 @@ mod tests {
         assert_eq!(business.time_zone.name(), "America/Lima");
         assert_eq!(business.settings.language, "es");
         assert_eq!(business.settings.vars["phone"], "+51 1");
+        let surroundings = business.surroundings();
+        assert_eq!(
+            (surroundings.templates, surroundings.endpoints),
+            (None, None)
+        );
+    }
+
+    #[test]
+    fn names_that_rules_use_are_read_as_well() {
+        let text = "endpoints = ['crm']\n[[templates]]\nname = 'viewing_reminder'\nlanguage = 'en'\nparameters = 1\n\
+            [[templates]]\nname = 'offer'\nlanguage = 'de'\nparameters = ['city']\nheader = { media = 'image' }\n\
+            buttons = [{ index = 0, kind = 'url' }]\nstatus = 'paused'\ncategory = 'marketing'";
+        let surroundings = parse(text).expect("it reads").surroundings();
+        assert_eq!(surroundings.endpoints, Some(vec!["crm".to_owned()]));
+        let templates = surroundings.templates.expect("they are told");
+        assert_eq!(templates[0].parameters, TemplateParameters::Positional(1));
+        assert_eq!(templates[1].header, HeaderShape::Media(MediaKind::Image));
+        assert_eq!(templates[1].status, TemplateStatus::Paused);
+        let refusal = parse("templates = [{ nmae = 'x' }]").expect_err("a typing mistake");
+        assert!(refusal.contains("nmae"), "{refusal}");
     }
 
     #[test]

@@ -330,3 +330,64 @@ fn the_reference_is_at_hand_without_settings_or_database() {
     let unknown = command(&folder, &["docs", "replay"]).output();
     complains(&unknown.expect("it runs"), &["did you mean reply?"]);
 }
+
+#[test]
+fn scripts_in_files_are_checked_without_settings_or_database() {
+    let folder = folder();
+    let write = |name: &str, text: &str| {
+        std::fs::write(folder.path().join(name), text).expect("a place to write");
+    };
+    let check = |words: &[&str]| {
+        let words = [&["check"], words].concat();
+        command(&folder, &words).output().expect("it runs")
+    };
+    complains(&check(&[]), &["no scripts here"]);
+    complains(&check(&["nowhere.rhai"]), &["nowhere.rhai"]);
+
+    write(
+        "price.rhai",
+        "fn on_message(chat, message) {\n\tchat.if_silent(\"2d\", \"nugde\");\n\tchat.reply(chat.location.vars.phnoe);\n}\n\nfn nudge(chat) {}\n",
+    );
+    write(
+        "price.test.rhai",
+        "fn test_something() { customer(\"Ada\"); }",
+    );
+    let output = check(&["price.rhai"]);
+    let shown = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert_eq!(
+        shown,
+        "price.rhai:2:23: error: there is no function nugde; did you mean \"nudge\"?\n     \
+         chat.if_silent(\"2d\", \"nugde\");\n                          ^^^^^^^\n"
+    );
+    complains(&output, &["1 script: 1 error"]);
+
+    // With a business beside them, its names count.
+    write("location.toml", "[vars]\nphone = '+49 30 1'");
+    let json: serde_json::Value = serde_json::from_slice(&check(&["--json"]).stdout).expect("JSON");
+    assert_eq!(json["errors"], 2, "{json}");
+    let files = json["files"].as_array().expect("files");
+    assert_eq!(files.len(), 2, "the tests read as well: {json}");
+    assert_eq!(files[0]["diagnostics"][1]["end_column"], 37, "{json}");
+
+    write(
+        "price.rhai",
+        "fn on_message(chat, message) { chat.after(\"2d\", \"nudge\"); }\nfn nudge(chat) { chat.reply(\"Hi\"); }\n",
+    );
+    write("price.test.rhai", "fn test_something( {");
+    complains(&check(&[]), &["2 scripts: 1 error, 1 warning"]);
+    std::fs::remove_file(folder.path().join("price.test.rhai")).expect("it is there");
+    let output = check(&[]);
+    assert!(output.status.success(), "a warning is no error: {output:?}");
+    assert!(String::from_utf8_lossy(&output.stdout).contains("price.rhai:2:23: warning: 2d later"));
+    complains(&check(&["--strict"]), &["1 script: 1 warning"]);
+    write("location.toml", "phnoe = 1");
+    complains(&check(&[]), &["location.toml", "phnoe"]);
+}
+
+#[test]
+fn our_own_scripts_pass_the_strict_check() {
+    let scripts = concat!(env!("CARGO_MANIFEST_DIR"), "/../scripts");
+    let output = command(&folder(), &["check", "--strict", scripts]).output();
+    let output = output.expect("it runs");
+    assert!(output.status.success(), "{output:?}");
+}

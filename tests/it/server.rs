@@ -256,6 +256,78 @@ async fn the_api_opens_to_tokens_only_and_says_what_is_wrong() {
 }
 
 #[tokio::test]
+async fn a_script_is_checked_by_what_its_location_has() {
+    let house = House::on(Database::sqlite().await).await;
+    let location = json!({ "name": "A", "time_zone": "Europe/Berlin", "settings": { "vars": { "phone": "1" } } });
+    let location = house.created("/locations", location).await;
+    let rules = format!("/locations/{location}/rules");
+    let source = "every(\"0 9 * * MON\", \"monday\");\nfn monday(location) { log(location.vars.phone, location.vars.fax); }\n\
+        fn on_message(chat, message) { chat.after(\"2d\", \"later\"); }\nfn later(chat) { chat.reply(\"Hi\"); }";
+    let check = |source: &str| {
+        let body = json!({ "source": source });
+        house.api(Method::POST, &format!("{rules}/check"), Some(body))
+    };
+    let (status, answer) = check(source).await;
+    assert_eq!(status, StatusCode::OK);
+    let [fax, late] = answer["diagnostics"].as_array().expect("a list").as_slice() else {
+        panic!("two things are wrong: {answer}");
+    };
+    assert_eq!(
+        (
+            &fax["severity"],
+            &fax["line"],
+            &fax["column"],
+            &fax["end_line"],
+            &fax["end_column"]
+        ),
+        (
+            &json!("error"),
+            &json!(2),
+            &json!(62),
+            &json!(2),
+            &json!(65)
+        )
+    );
+    assert_eq!(late["severity"], "warning");
+    assert_eq!(answer["handlers"], json!(["monday", "on_message", "later"]));
+    let monday = &answer["schedules"][0];
+    assert_eq!(
+        (&monday["cron"], &monday["handler"]),
+        (&json!("0 9 * * MON"), &json!("monday"))
+    );
+    let next = monday["next"].as_array().expect("times");
+    assert!(
+        next.len() == 3
+            && next
+                .iter()
+                .all(|at| at.as_str().is_some_and(|at| at.contains("T09:00:00+0"))),
+        "{next:?}"
+    );
+
+    // The error keeps it from being published; the warning is told and does not.
+    let rule = house
+        .created(&rules, json!({ "name": "a", "source": source }))
+        .await;
+    let publish = || house.api(Method::POST, &format!("{rules}/{rule}/publish"), None);
+    let (status, answer) = publish().await;
+    assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert_eq!(answer["error"]["message"], "the script has 1 mistake(s)");
+    assert_eq!(answer["error"]["diagnostics"][1]["severity"], "warning");
+    let body = json!({ "source": source.replace(", location.vars.fax", "") });
+    let (status, _) = house
+        .api(Method::PUT, &format!("{rules}/{rule}"), Some(body))
+        .await;
+    assert_eq!(status, StatusCode::OK);
+    let (status, answer) = publish().await;
+    assert_eq!(status, StatusCode::OK, "{answer}");
+    assert_eq!(
+        (&answer["published"], &answer["warnings"][0]["line"]),
+        (&json!(1), &json!(4))
+    );
+    house.close().await;
+}
+
+#[tokio::test]
 async fn a_token_of_one_location_sees_no_other() {
     let house = House::on(Database::sqlite().await).await;
     let mine = house

@@ -9,8 +9,8 @@ use crate::adapter::{Adapter, SendError, SendErrorKind};
 use crate::domain::content::Content;
 use crate::domain::location::LocationSettings;
 use crate::domain::template::TemplateShape;
-use crate::script::ScriptHost;
 use crate::script::testing::TestHost;
+use crate::script::{ScriptHost, Surroundings};
 use crate::store::Scratch;
 
 /// The business that a world is about.
@@ -42,6 +42,16 @@ impl Default for Business {
 }
 
 impl Business {
+    /// The names that it offers to rules; of templates and endpoints only what is told is looked at.
+    pub fn surroundings(&self) -> Surroundings {
+        let told = !self.endpoints.is_empty();
+        Surroundings {
+            templates: (!self.templates.is_empty()).then(|| self.templates.clone()),
+            endpoints: told.then(|| self.endpoints.clone()),
+            vars: Some(self.settings.vars.keys().cloned().collect()),
+        }
+    }
+
     /// The same with other values of some settings.
     pub(super) fn merged(mut self, changes: &Map<String, Value>) -> Result<Self, String> {
         let mut settings = serde_json::to_value(&self.settings).map_err(|e| e.to_string())?;

@@ -1,6 +1,6 @@
 //! `rejoinder check`: what is wrong with scripts in files. Needs no database and no configuration.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use rejoinder_engine::script::{Diagnostic, ScriptHost, Severity, Surroundings};
@@ -9,15 +9,19 @@ use serde::Serialize;
 use super::{Failure, files, open};
 use crate::out::{self, Format};
 use crate::reply::DiagnosticJson;
+use crate::surroundings::{self, SurroundingsError};
 
 /// Say what is wrong with scripts in files, before anybody publishes them
 #[derive(Args, Debug)]
 pub(super) struct Check {
-    /// Scripts, or folders with scripts [default: this folder]
+    /// Scripts, or folders with scripts [default: scripts, or else this folder]
     paths: Vec<PathBuf>,
     /// Fail on warnings as well
     #[arg(long)]
     strict: bool,
+    /// The business whose templates, endpoints and vars the scripts name [default: location.toml beside them]
+    #[arg(long, value_name = "FILE")]
+    location: Option<PathBuf>,
 }
 
 /// A script and what is wrong with it.
@@ -30,6 +34,14 @@ struct Checked {
 impl Check {
     pub(super) fn run(self, format: Format) -> Result<(), Failure> {
         let host = ScriptHost::new();
+        let given = match &self.location {
+            Some(file) => Some(
+                surroundings::read(file)
+                    .map_err(|error| unread(&error))?
+                    .surroundings(),
+            ),
+            None => None,
+        };
         let mut all = Vec::new();
         for path in files::scripts(&self.paths)? {
             let file = path.display().to_string();
@@ -38,7 +50,11 @@ impl Check {
                 // What tests may call is not what rules may call; that they read is all we ask.
                 host.compile(&source).err().unwrap_or_default()
             } else {
-                host.check(&source, &Surroundings::default())
+                let known = match &given {
+                    Some(given) => given.clone(),
+                    None => beside(&path)?,
+                };
+                host.check(&source, &known)
             };
             all.push(Checked {
                 file,
@@ -67,6 +83,20 @@ impl Check {
         }
         Ok(())
     }
+}
+
+/// What the business beside a script offers by name; nothing is known where none is told.
+fn beside(script: &Path) -> Result<Surroundings, Failure> {
+    let folder = script.parent().unwrap_or(Path::new(""));
+    if !folder.join(surroundings::FILE).is_file() {
+        return Ok(Surroundings::default());
+    }
+    let business = surroundings::of_folder(folder).map_err(|error| unread(&error))?;
+    Ok(business.surroundings())
+}
+
+fn unread(error: &SurroundingsError) -> Failure {
+    Failure::usage(error.to_string())
 }
 
 fn count(all: &[Checked], severity: Severity) -> usize {

@@ -13,10 +13,14 @@ pub(super) const TESTS: &str = ".test.rhai";
 /// What the name of a file that only editors read ends with.
 const DECLARATIONS: &str = ".d.rhai";
 
-/// The scripts that the paths name, files or folders with all that is in them, in alphabetical order.
+/// The scripts that the paths name, files or folders with all that is in them, in alphabetical order;
+/// without a path those in `scripts`, or else in this folder.
 pub(super) fn scripts(paths: &[PathBuf]) -> Result<Vec<PathBuf>, Failure> {
-    let here = [PathBuf::from(".")];
-    let paths = if paths.is_empty() { &here } else { paths };
+    let usual = [PathBuf::from("scripts"), PathBuf::from(".")];
+    let paths = match paths {
+        [] => &usual[usize::from(!usual[0].is_dir())..][..1],
+        given => given,
+    };
     let mut found = BTreeSet::new();
     for path in paths {
         if path.is_dir() {
@@ -24,14 +28,14 @@ pub(super) fn scripts(paths: &[PathBuf]) -> Result<Vec<PathBuf>, Failure> {
         } else if path.is_file() {
             found.insert(path.clone());
         } else {
-            return Err(Failure::new(format!(
+            return Err(Failure::usage(format!(
                 "there is no file or folder '{}'; check the name",
                 path.display()
             )));
         }
     }
     if found.is_empty() {
-        return Err(Failure::new(
+        return Err(Failure::usage(
             "there are no scripts here; name files or folders with *.rhai",
         ));
     }

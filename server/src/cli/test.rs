@@ -12,14 +12,11 @@ use rejoinder_engine::simulate::{Business, Report, Source, Suite, TestReport, Wo
 use serde::Serialize;
 
 use super::Failure;
+use super::files::{self, TESTS};
 use crate::api::tests::ReportJson;
 use crate::out::{self, Format};
 use crate::{surroundings, workshop};
 
-/// What the name of a file of tests ends with.
-pub(crate) const TESTS: &str = ".test.rhai";
-/// What the name of a file that only editors read ends with.
-const DECLARATIONS: &str = ".d.rhai";
 /// Tests run at the same time.
 const THREADS: usize = 2;
 
@@ -156,47 +153,11 @@ impl File {
 
 /// The rules that the paths name, in alphabetical order.
 fn find(paths: &[PathBuf]) -> Result<Vec<PathBuf>, Failure> {
-    let usual = [PathBuf::from("scripts"), PathBuf::from(".")];
-    let paths = match paths {
-        [] => &usual[usize::from(!usual[0].is_dir())..][..1],
-        given => given,
-    };
-    let mut rules = BTreeSet::new();
-    for path in paths {
-        if path.is_dir() {
-            find_in(path, &mut rules)?;
-        } else if path.is_file() {
-            rules.insert(rule_of(path)?);
-        } else {
-            return Err(Failure::usage(format!("there is no '{}'", path.display())));
-        }
-    }
-    if rules.is_empty() {
-        return Err(Failure::usage(
-            "there are no rules here; name files or folders with scripts",
-        ));
-    }
-    Ok(rules.into_iter().collect())
-}
-
-fn find_in(folder: &Path, rules: &mut BTreeSet<PathBuf>) -> Result<(), Failure> {
-    for entry in fs::read_dir(folder)? {
-        let path = entry?.path();
-        let name = path
-            .file_name()
-            .and_then(|name| name.to_str())
-            .unwrap_or_default();
-        if path.is_dir() {
-            if !name.starts_with('.') && name != "target" {
-                find_in(&path, rules)?;
-            }
-        } else if name.ends_with(TESTS) {
-            rules.insert(rule_of(&path)?);
-        } else if name.ends_with(".rhai") && !name.ends_with(DECLARATIONS) {
-            rules.insert(path);
-        }
-    }
-    Ok(())
+    let rules: Result<BTreeSet<PathBuf>, Failure> = files::scripts(paths)?
+        .iter()
+        .map(|script| rule_of(script))
+        .collect();
+    Ok(rules?.into_iter().collect())
 }
 
 /// The rule that a file is, or that its tests are of.
