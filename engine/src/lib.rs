@@ -31,6 +31,6 @@ pub use accept::{Accepted, Counts, Error as AcceptError};
 pub use engine::{Builder, Engine, Error};
 pub use provision::{
     ChannelChange, EndpointChange, LocationChange, NewChannel, NewEndpoint, NewLocation,
-    PersonSend, Problem, Published, RuleCheck, SyncedAccount, Upcoming,
+    PersonSend, Problem, Published, RuleAssistance, RuleCheck, SyncedAccount, Upcoming,
 };
 pub use store::Connection as DatabaseConnection;

@@ -263,11 +263,10 @@ async fn a_script_is_checked_by_what_its_location_has() {
     let rules = format!("/locations/{location}/rules");
     let source = "every(\"0 9 * * MON\", \"monday\");\nfn monday(location) { log(location.vars.phone, location.vars.fax); }\n\
         fn on_message(chat, message) { chat.after(\"2d\", \"later\"); }\nfn later(chat) { chat.reply(\"Hi\"); }";
-    let check = |source: &str| {
-        let body = json!({ "source": source });
-        house.api(Method::POST, &format!("{rules}/check"), Some(body))
-    };
-    let (status, answer) = check(source).await;
+    let body = json!({ "source": source });
+    let (status, answer) = house
+        .api(Method::POST, &format!("{rules}/check"), Some(body))
+        .await;
     assert_eq!(status, StatusCode::OK);
     let [fax, late] = answer["diagnostics"].as_array().expect("a list").as_slice() else {
         panic!("two things are wrong: {answer}");
@@ -308,8 +307,8 @@ async fn a_script_is_checked_by_what_its_location_has() {
     let rule = house
         .created(&rules, json!({ "name": "a", "source": source }))
         .await;
-    let publish = || house.api(Method::POST, &format!("{rules}/{rule}/publish"), None);
-    let (status, answer) = publish().await;
+    let publish = format!("{rules}/{rule}/publish");
+    let (status, answer) = house.api(Method::POST, &publish, None).await;
     assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY);
     assert_eq!(answer["error"]["message"], "the script has 1 mistake(s)");
     assert_eq!(answer["error"]["diagnostics"][1]["severity"], "warning");
@@ -318,7 +317,7 @@ async fn a_script_is_checked_by_what_its_location_has() {
         .api(Method::PUT, &format!("{rules}/{rule}"), Some(body))
         .await;
     assert_eq!(status, StatusCode::OK);
-    let (status, answer) = publish().await;
+    let (status, answer) = house.api(Method::POST, &publish, None).await;
     assert_eq!(status, StatusCode::OK, "{answer}");
     assert_eq!(
         (&answer["published"], &answer["warnings"][0]["line"]),
@@ -366,5 +365,52 @@ async fn a_token_of_one_location_sees_no_other() {
             "{path}"
         );
     }
+    house.close().await;
+}
+
+#[tokio::test]
+async fn an_editor_is_told_what_may_follow() {
+    let house = House::on(Database::sqlite().await).await;
+    let location = house
+        .created(
+            "/locations",
+            json!({ "name": "Casa Lima", "time_zone": "Europe/Berlin", "settings": { "vars": { "phone": "+49 30 1" } } }),
+        )
+        .await;
+    let path = format!("/locations/{location}/rules/check");
+    let ask = |source: &str, position: Option<(u32, u32)>| {
+        let mut body = json!({ "source": source });
+        if let Some((line, column)) = position {
+            body["position"] = json!({ "line": line, "column": column });
+        }
+        body
+    };
+    let unfinished = "fn on_message(chat, message) {\n    chat.re";
+    let (status, answer) = house
+        .api(Method::POST, &path, Some(ask(unfinished, Some((2, 12)))))
+        .await;
+    assert_eq!(status, StatusCode::OK, "{answer}");
+    assert!(!answer["diagnostics"].as_array().expect("a list").is_empty());
+    let reply = &answer["completions"][0];
+    assert_eq!(
+        (&reply["label"], &reply["kind"]),
+        (&json!("reply"), &json!("method"))
+    );
+    assert_eq!(answer["hover"], json!(null));
+
+    let source = "fn on_message(chat, message) { chat.reply(chat.location.vars.phone); }";
+    let (_, answer) = house
+        .api(Method::POST, &path, Some(ask(source, Some((1, 63)))))
+        .await;
+    assert_eq!(answer["completions"][0]["label"], "phone");
+    let (_, answer) = house
+        .api(Method::POST, &path, Some(ask(source, Some((1, 40)))))
+        .await;
+    let told = answer["hover"]["contents"].as_str().expect("a text");
+    assert!(told.contains("chat.reply(") && answer["hover"]["column"] == 37);
+    let (_, answer) = house
+        .api(Method::POST, &path, Some(ask(source, None)))
+        .await;
+    assert!(answer.get("completions").is_none(), "{answer}");
     house.close().await;
 }

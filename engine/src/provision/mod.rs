@@ -15,7 +15,7 @@ pub use self::channel::{ChannelChange, NewChannel};
 pub use self::endpoint::{EndpointChange, NewEndpoint};
 pub use self::location::{LocationChange, NewLocation};
 pub use self::person::PersonSend;
-pub use self::rule::{Published, RuleCheck, Upcoming};
+pub use self::rule::{Published, RuleAssistance, RuleCheck, Upcoming};
 pub use self::template::SyncedAccount;
 
 use crate::core::Core;

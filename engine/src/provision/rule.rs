@@ -11,7 +11,7 @@ use crate::domain::occurrence::CronLine;
 use crate::domain::rule::Rule;
 use crate::domain::time::Timestamp;
 use crate::engine::Engine;
-use crate::script::{Diagnostic, ScheduleLine, Script, Surroundings};
+use crate::script::{Completion, Diagnostic, Hover, ScheduleLine, Script, Surroundings};
 use crate::store::{CreateRule, NewRule, PublishRule, SaveDraft, SwitchRule};
 
 /// How many of a schedule's next times are told.
@@ -46,6 +46,15 @@ pub struct Upcoming {
     pub handler: String,
     /// The next times on the location's clocks.
     pub next: Vec<DateTime<Tz>>,
+}
+
+/// What an editor shows at a place of a script.
+#[derive(Clone, Debug)]
+pub struct RuleAssistance {
+    /// What may be written there, in place of the word before.
+    pub completions: Vec<Completion>,
+    /// What the word there means.
+    pub hover: Option<Hover>,
 }
 
 /// A rule whose draft has been published.
@@ -89,6 +98,27 @@ impl Engine {
             handlers: script.handlers().map(str::to_owned).collect(),
             schedules: script.schedules().iter().map(upcoming).collect(),
             templates: script.templates().map(str::to_owned).collect(),
+        })
+    }
+
+    /// What may be written at a line and a column of a script, both from 1, and what the word there
+    /// means. The script need not be finished.
+    ///
+    /// # Errors
+    /// The location is not there, or the database failed.
+    pub async fn assist_rule(
+        &self,
+        location_id: LocationId,
+        source: &str,
+        position: (u32, u32),
+    ) -> Result<RuleAssistance, Problem> {
+        let core = &self.core;
+        let location = location(core, location_id).await?;
+        let surroundings = surroundings(core, &location).await?;
+        let scripts = core.setup.scripts();
+        Ok(RuleAssistance {
+            completions: scripts.complete(source, position, &surroundings),
+            hover: scripts.hover(source, position, &surroundings),
         })
     }
 

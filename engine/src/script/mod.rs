@@ -37,6 +37,7 @@ use crate::domain::run::TraceLine;
 use crate::domain::snapshot::Snapshot;
 use crate::domain::time::Timestamp;
 
+pub use self::check::editor::{Completion, Hover};
 pub use self::diagnostic::{Diagnostic, Severity};
 pub use self::surroundings::Surroundings;
 
@@ -75,6 +76,27 @@ impl ScriptHost {
     /// lines, 50 at most. One with an error should not be published.
     pub fn check(&self, source: &str, surroundings: &Surroundings) -> Vec<Diagnostic> {
         check::check(self, source, surroundings)
+    }
+
+    /// What may be written at a line and a column of an unfinished script, both from 1, in place of the
+    /// word that stands before.
+    pub fn complete(
+        &self,
+        source: &str,
+        position: (u32, u32),
+        surroundings: &Surroundings,
+    ) -> Vec<Completion> {
+        check::editor::complete(self, source, position, surroundings)
+    }
+
+    /// What the word at a line and a column of a script means, both from 1.
+    pub fn hover(
+        &self,
+        source: &str,
+        position: (u32, u32),
+        surroundings: &Surroundings,
+    ) -> Option<Hover> {
+        check::editor::hover(self, source, position, surroundings)
     }
 
     /// Calls a handler of a script, or several. Repeating a call gives the same output, byte for byte.

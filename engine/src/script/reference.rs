@@ -70,7 +70,7 @@ pub fn not_found(name: &str) -> String {
 }
 
 /// An entry as a script writes it, with the types: `chat.contact.tag(tag: text)`.
-fn written(entry: &Entry) -> String {
+pub(super) fn written(entry: &Entry) -> String {
     let Some(receiver) = entry.receiver else {
         return entry.signature.to_owned();
     };

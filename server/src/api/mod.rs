@@ -8,6 +8,7 @@ pub(crate) mod channels;
 mod contacts;
 pub(crate) mod conversations;
 pub(crate) mod deliveries;
+mod editor;
 pub(crate) mod endpoints;
 pub(crate) mod events;
 mod fanouts;

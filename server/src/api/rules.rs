@@ -7,6 +7,7 @@ use rejoinder_engine::{Published, RuleCheck};
 use serde::{Deserialize, Serialize};
 use warp::reply::Response;
 
+use super::editor::{AssistanceJson, PositionJson};
 use super::request::{Scoped, id};
 use crate::reply::{self, DiagnosticJson, Error};
 
@@ -136,6 +137,23 @@ struct Source {
     source: String,
 }
 
+/// A script to look at, and where its author is writing.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Check {
+    source: String,
+    position: Option<PositionJson>,
+}
+
+/// What can be told about a script, with what an editor shows where its author is writing.
+#[derive(Serialize)]
+struct CheckedJson<'a> {
+    #[serde(flatten)]
+    check: CheckJson<'a>,
+    #[serde(flatten)]
+    assistance: Option<AssistanceJson>,
+}
+
 /// `/rules…`
 pub(crate) async fn route(path: &[&str], scoped: &Scoped) -> Result<Response, Error> {
     match (scoped.request.method.as_str(), path) {
@@ -173,12 +191,21 @@ async fn create(scoped: &Scoped) -> Result<Response, Error> {
 }
 
 async fn check(scoped: &Scoped) -> Result<Response, Error> {
-    let source: Source = scoped.request.json()?;
+    let asked: Check = scoped.request.json()?;
     let engine = scoped.engine();
-    let check = engine
-        .check_rule(scoped.location_id, &source.source)
-        .await?;
-    Ok(reply::ok(&CheckJson::from(&check)))
+    let location_id = scoped.location_id;
+    let check = engine.check_rule(location_id, &asked.source).await?;
+    let assistance = match asked.position {
+        Some(position) => {
+            let assisted = engine.assist_rule(location_id, &asked.source, position.into());
+            Some(AssistanceJson::from(assisted.await?))
+        }
+        None => None,
+    };
+    Ok(reply::ok(&CheckedJson {
+        check: CheckJson::from(&check),
+        assistance,
+    }))
 }
 
 async fn show(scoped: &Scoped, id: RuleId) -> Result<Response, Error> {

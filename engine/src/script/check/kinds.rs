@@ -61,7 +61,7 @@ impl Kinds {
     /// What a chain has come to after some of its links.
     pub(super) fn after(&self, subject: &Subject<'_>, chain: &Chain, links: usize) -> Option<Name> {
         let tokens = subject.tokens;
-        let mut kind = match chain.root {
+        let kind = match chain.root {
             Root::Name(at) => {
                 let function = subject.function_at(at)?;
                 *self.0[function].get(tokens.name(at)?)?
@@ -76,20 +76,7 @@ impl Kinds {
             Root::Text => "text",
             Root::Other => return None,
         };
-        for link in &chain.links[..links] {
-            kind = match *link {
-                Link::Property(at) => {
-                    let name = tokens.spots()[at].name()?;
-                    (*INDEX.properties.get(&(kind, name))?)?
-                }
-                Link::Method(at, _) => {
-                    let name = tokens.spots()[at].name()?;
-                    (*INDEX.returned.get(&(Some(kind), name))?)?
-                }
-                Link::Index => return None,
-            };
-        }
-        Some(kind)
+        along(tokens, kind, &chain.links[..links])
     }
 
     /// Names whose one value is a chain of a certain type.
@@ -134,6 +121,25 @@ impl Kinds {
         let is_whole = chain.range == *expression;
         is_whole.then(|| self.after(subject, chain, chain.links.len()))?
     }
+}
+
+/// What a type comes to after some links.
+pub(super) fn along(tokens: &Tokens, of: Name, links: &[Link]) -> Option<Name> {
+    let mut kind = of;
+    for link in links {
+        kind = match *link {
+            Link::Property(at) => {
+                let name = tokens.spots()[at].name()?;
+                (*INDEX.properties.get(&(kind, name))?)?
+            }
+            Link::Method(at, _) => {
+                let name = tokens.spots()[at].name()?;
+                (*INDEX.returned.get(&(Some(kind), name))?)?
+            }
+            Link::Index => return None,
+        };
+    }
+    Some(kind)
 }
 
 /// Whether all properties of a type are known, so that another one is a mistake.

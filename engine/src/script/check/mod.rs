@@ -6,6 +6,7 @@ mod arithmetic;
 mod calls;
 mod chain;
 mod content;
+pub(super) mod editor;
 mod flow;
 mod graph;
 mod handlers;

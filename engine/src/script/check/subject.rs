@@ -94,6 +94,11 @@ impl<'a> Subject<'a> {
         Some(&self.chains[*self.chain_at.get(&at)?])
     }
 
+    /// The functions of the embedding program, and how many values each takes.
+    pub(super) fn of_host(&self) -> impl Iterator<Item = &'a (String, usize)> {
+        self.host.0.functions.iter()
+    }
+
     /// Whether the embedding program has a function of a name.
     pub(super) fn is_of_host(&self, name: &str) -> bool {
         let functions = &self.host.0.functions;
