@@ -102,6 +102,8 @@ mod tests {
     use rejoinder_engine::domain::content::MediaKind;
     use rejoinder_engine::domain::template::{HeaderShape, TemplateParameters, TemplateStatus};
 
+    use rejoinder_engine::script::KnownTemplates;
+
     use super::parse;
 
     #[test]
@@ -115,7 +117,7 @@ mod tests {
         let surroundings = business.surroundings();
         assert_eq!(
             (surroundings.templates, surroundings.endpoints),
-            (None, None)
+            (KnownTemplates::Unasked, None)
         );
     }
 
@@ -126,7 +128,7 @@ mod tests {
             buttons = [{ index = 0, kind = 'url' }]\nstatus = 'paused'\ncategory = 'marketing'";
         let surroundings = parse(text).expect("it reads").surroundings();
         assert_eq!(surroundings.endpoints, Some(vec!["crm".to_owned()]));
-        let templates = surroundings.templates.expect("they are told");
+        let templates = surroundings.templates.told();
         assert_eq!(templates[0].parameters, TemplateParameters::Positional(1));
         assert_eq!(templates[1].header, HeaderShape::Media(MediaKind::Image));
         assert_eq!(templates[1].status, TemplateStatus::Paused);

@@ -10,6 +10,7 @@ use rejoinder_engine::domain::template::{
     HeaderShape, TemplateCategory, TemplateParameters, TemplateShape, TemplateStatus,
 };
 use rejoinder_engine::domain::time::Span;
+use rejoinder_engine::store::NewRule;
 use rejoinder_engine::{ChannelChange, NewChannel, Problem, SyncedAccount};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
@@ -75,6 +76,26 @@ async fn tells(world: &World, name: &str, language: &str, event: &str) {
     let body = template_update(&world.number, name, language, event, world.clock.now());
     world.accept(&body).await.expect("the webhook is accepted");
     world.settle().await;
+}
+
+/// Publishes a rule that sends this; gives the warnings.
+async fn publish(world: &World, template: &str) -> Result<Vec<String>, Problem> {
+    let new = NewRule {
+        name: format!("rule {template}"),
+        source: format!("fn on_message(chat, message) {{ chat.send({template}); }}"),
+        position: None,
+    };
+    let rules = world.engine.store().of(world.location_id).rules().await?;
+    let rule = match rules.into_iter().find(|rule| rule.name == new.name) {
+        Some(rule) => rule,
+        None => world.engine.create_rule(world.location_id, new).await?,
+    };
+    let published = world
+        .engine
+        .publish_rule(world.location_id, rule.id)
+        .await?;
+    let warnings = published.warnings.into_iter();
+    Ok(warnings.map(|warning| warning.message).collect())
 }
 
 /// A channel at Twilio with one approved content.
@@ -212,6 +233,51 @@ on_both! {
         assert_eq!(names(&world).await, ["a"], "what an unknown one looks like was not told");
     }
 
+    async fn a_rule_that_names_an_unknown_template_is_refused(world: World) {
+        lists(&world, listed("viewing_reminder", "en", "APPROVED", "See you at {{1}}, {{2}}."));
+        lists(&world, listed("summer_offer", "en", "PAUSED", "Offer"));
+        lists(&world, listed("at_home", "pt_BR", "APPROVED", "Oi"));
+        sync(&world).await;
+        for (template, told) in [
+            (r#"template("viewing_remainder", ["a", "b"])"#, "did you mean viewing_reminder?"),
+            (r#"template("viewing_reminder", ["a"])"#, "takes 2 values, and 1 is given"),
+            (r#"template("at_home")"#, r#"language: "pt_BR""#),
+            (r#"template(#{ name: "at_home", language: "de" })"#, "no language de"),
+        ] {
+            let problem = publish(&world, template).await.expect_err(template);
+            assert!(matches!(&problem, Problem::Script(_)), "{problem}");
+            assert!(problem.to_string().contains(told), "{problem}");
+        }
+        for right in [
+            r#"template("viewing_reminder", ["a", "b"])"#,
+            r#"template(#{ name: "at_home", language: "pt_BR" })"#,
+        ] {
+            assert_eq!(publish(&world, right).await.expect(right), Vec::<String>::new());
+        }
+        let warnings = publish(&world, r#"template("summer_offer")"#).await.expect("a warning stops nothing");
+        assert!(warnings.len() == 1 && warnings[0].contains("summer_offer is paused"), "{warnings:?}");
+    }
+
+    async fn news_of_a_template_reach_the_next_publishing(world: World) {
+        lists(&world, listed("a", "en", "PENDING", "Hi"));
+        sync(&world).await;
+        let said = async || publish(&world, r#"template("a")"#).await.expect("it is published").len();
+        assert_eq!(said().await, 1);
+        world.clock.advance(Span::minutes(1));
+        tells(&world, "a", "en", "APPROVED").await;
+        assert_eq!(said().await, 0);
+    }
+
+    async fn a_location_that_was_told_of_no_template_warns_once(world: World) {
+        let two = r#"template("a")); chat.send(template("b", ["x"])"#;
+        let warnings = publish(&world, two).await.expect("it is published");
+        assert_eq!(warnings.len(), 1, "{warnings:?}");
+        assert!(warnings[0].contains("rejoinder template sync"), "{warnings:?}");
+        sync(&world).await;
+        let problem = publish(&world, two).await.expect_err("the account has none");
+        assert!(problem.to_string().contains("no template a"), "{problem}");
+    }
+
     async fn late_news_of_a_template_change_nothing(world: World) {
         lists(&world, listed("a", "en", "APPROVED", "Hi"));
         let late = template_update(&world.number, "a", "en", "PAUSED", world.clock.now());
@@ -322,6 +388,7 @@ async fn templates_by_http_are_listed_told_and_forgotten() {
     for (body, told) in [
         (json!({ "language": "de" }), "leave it out of the body"),
         (json!({ "parameter": 1 }), "parameters"),
+        (json!({ "parameters": "two" }), "such as 2"),
         (json!({ "header": "audio" }), "image"),
         (json!({ "account": "1" }), "there are"),
     ] {

@@ -32,7 +32,10 @@ pub struct TemplateShape {
 
 /// The variables of a template's body.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(untagged)]
+#[serde(
+    untagged,
+    expecting = "'parameters' is how many values the body takes, such as 2, or their names as a list"
+)]
 pub enum TemplateParameters {
     /// `{{1}}`, `{{2}}` …: how many.
     Positional(usize),

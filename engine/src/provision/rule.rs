@@ -11,7 +11,9 @@ use crate::domain::occurrence::CronLine;
 use crate::domain::rule::Rule;
 use crate::domain::time::Timestamp;
 use crate::engine::Engine;
-use crate::script::{Completion, Diagnostic, Hover, ScheduleLine, Script, Surroundings};
+use crate::script::{
+    Completion, Diagnostic, Hover, KnownTemplates, ScheduleLine, Script, Surroundings,
+};
 use crate::store::{CreateRule, NewRule, PublishRule, SaveDraft, SwitchRule};
 
 /// How many of a schedule's next times are told.
@@ -279,8 +281,10 @@ async fn surroundings(core: &Core, location: &Location) -> Result<Surroundings, 
     let names = endpoints
         .into_iter()
         .map(|endpoint| endpoint.name.to_string());
+    let templates = super::template::known(core, location.id).await?;
     Ok(Surroundings {
-        templates: super::template::known(core, location.id).await?,
+        templates: templates.map_or(KnownTemplates::Untold, KnownTemplates::All),
+        language: Some(location.settings.language.clone()),
         endpoints: Some(names.collect()),
         vars: Some(location.settings.vars.keys().cloned().collect()),
     })

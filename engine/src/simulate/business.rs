@@ -10,7 +10,7 @@ use crate::domain::content::Content;
 use crate::domain::location::LocationSettings;
 use crate::domain::template::TemplateShape;
 use crate::script::testing::TestHost;
-use crate::script::{ScriptHost, Surroundings};
+use crate::script::{KnownTemplates, ScriptHost, Surroundings};
 use crate::store::Scratch;
 
 /// The business that a world is about.
@@ -46,7 +46,12 @@ impl Business {
     pub fn surroundings(&self) -> Surroundings {
         let told = !self.endpoints.is_empty();
         Surroundings {
-            templates: (!self.templates.is_empty()).then(|| self.templates.clone()),
+            templates: if self.templates.is_empty() {
+                KnownTemplates::Unasked
+            } else {
+                KnownTemplates::All(self.templates.clone())
+            },
+            language: Some(self.settings.language.clone()),
             endpoints: told.then(|| self.endpoints.clone()),
             vars: Some(self.settings.vars.keys().cloned().collect()),
         }

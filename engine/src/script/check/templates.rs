@@ -1,5 +1,5 @@
 //! Templates as a script uses them, against their shape at the location: name, language, values,
-//! header and buttons. A template of several languages fits if it fits in one of them.
+//! header and buttons. Where no language can be told, a template of several fits if it fits in one.
 
 use std::ops::Range;
 
@@ -7,6 +7,7 @@ use super::names::missing;
 use super::report::Report;
 use super::subject::Subject;
 use crate::domain::template::{HeaderShape, TemplateParameters, TemplateShape, TemplateStatus};
+use crate::script::surroundings::KnownTemplates;
 use crate::script::tokens::Entry;
 
 /// A template as the script writes it; what cannot be told is `None`.
@@ -33,8 +34,10 @@ enum Given {
 }
 
 pub(super) fn check(subject: &Subject<'_>, report: &mut Report) {
-    let Some(templates) = &subject.surroundings.templates else {
-        return;
+    let templates = match &subject.surroundings.templates {
+        KnownTemplates::Unasked => return,
+        KnownTemplates::Untold => None,
+        KnownTemplates::All(templates) => Some(templates),
     };
     for (_, call) in subject.calls() {
         if call.after.is_some() || subject.called(&call) != "template" {
@@ -48,6 +51,15 @@ pub(super) fn check(subject: &Subject<'_>, report: &mut Report) {
             continue;
         };
         let extent = subject.tokens.extent(used.name.clone());
+        let Some(templates) = templates else {
+            // Once is enough: it is not about this template.
+            report.warning(extent, || {
+                "the location's templates are not known yet, so this one was not looked for; run \
+                 rejoinder template sync"
+                    .into()
+            });
+            return;
+        };
         let named: Vec<&TemplateShape> = templates.iter().filter(|own| own.name == name).collect();
         if named.is_empty() {
             let mut names: Vec<String> = templates.iter().map(|own| own.name.clone()).collect();
@@ -62,7 +74,8 @@ pub(super) fn check(subject: &Subject<'_>, report: &mut Report) {
             });
             continue;
         }
-        let spoken: Vec<&TemplateShape> = match &used.language {
+        let default = subject.surroundings.language.as_ref();
+        let spoken: Vec<&TemplateShape> = match used.language.as_ref().or(default) {
             Some(language) => named
                 .iter()
                 .copied()
@@ -73,11 +86,18 @@ pub(super) fn check(subject: &Subject<'_>, report: &mut Report) {
         let Some(first) = spoken.first() else {
             report.error(extent, || {
                 let languages: Vec<&str> = named.iter().map(|own| own.language.as_str()).collect();
-                format!(
-                    "template {name} has no language {}, only {}",
-                    used.language.as_deref().unwrap_or_default(),
-                    languages.join(", ")
-                )
+                let only = languages.join(", ");
+                match (&used.language, default) {
+                    (None, Some(default)) => format!(
+                        "template {name} is not in the location's language, {default}, only in {only}; \
+                         write template(#{{ name: \"{name}\", language: \"{}\", … }})",
+                        languages[0]
+                    ),
+                    (language, _) => format!(
+                        "template {name} has no language {}, only {only}",
+                        language.as_deref().unwrap_or_default(),
+                    ),
+                }
             });
             continue;
         };

@@ -1,6 +1,6 @@
 //! Scripts as tenants write them, right and wrong. Each `cases/checks/*.rhai` has beside it what is
 //! said about it; `UPDATE=1` rewrites that. A case that says `//> at a location` is checked with the
-//! names of one. Everything else in the house that is a rule must pass without a word.
+//! names of one, and at a new one with all but templates, of which it was not told. Everything else in the house that is a rule must pass without a word.
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -10,7 +10,7 @@ use crate::domain::template::{
     ButtonShape, ButtonValue, HeaderShape, TemplateCategory, TemplateParameters, TemplateShape,
     TemplateStatus,
 };
-use crate::script::{Diagnostic, ScriptHost, Surroundings};
+use crate::script::{Diagnostic, KnownTemplates, ScriptHost, Surroundings};
 
 fn host() -> ScriptHost {
     ScriptHost::builder()
@@ -34,7 +34,7 @@ fn template(name: &str, parameters: TemplateParameters) -> TemplateShape {
 fn location() -> Surroundings {
     let named = TemplateParameters::Named(vec!["first_name".into(), "city".into()]);
     Surroundings {
-        templates: Some(vec![
+        templates: KnownTemplates::All(vec![
             template("viewing_reminder", TemplateParameters::Positional(1)),
             template("hello", TemplateParameters::Positional(0)),
             template("named", named),
@@ -50,7 +50,12 @@ fn location() -> Surroundings {
                 status: TemplateStatus::Paused,
                 ..template("paused", TemplateParameters::Positional(0))
             },
+            TemplateShape {
+                language: "pt_BR".into(),
+                ..template("brazilian", TemplateParameters::Positional(0))
+            },
         ]),
+        language: Some("en".into()),
         endpoints: Some(vec!["crm".into(), "calendar".into()]),
         vars: Some(vec!["phone".into(), "window_warning".into()]),
     }
@@ -59,6 +64,11 @@ fn location() -> Surroundings {
 fn surroundings(source: &str) -> Surroundings {
     if source.contains("//> at a location") {
         location()
+    } else if source.contains("//> at a new location") {
+        Surroundings {
+            templates: KnownTemplates::Untold,
+            ..location()
+        }
     } else {
         Surroundings::default()
     }

@@ -173,7 +173,7 @@ fn in_quotes(subject: &Subject<'_>, at: usize) -> Vec<Completion> {
 fn names_of_location(around: &Surroundings, function: &str, position: usize) -> Vec<Completion> {
     match (function, position) {
         ("template", 0) => {
-            let templates = around.templates.iter().flatten();
+            let templates = around.templates.told().iter();
             templates
                 .map(|template| {
                     named(

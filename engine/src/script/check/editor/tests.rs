@@ -1,7 +1,7 @@
 //! What an editor is offered at `|`, and what it is told about a word.
 
 use super::{Completion, Hover};
-use crate::script::{ScriptHost, Surroundings};
+use crate::script::{KnownTemplates, ScriptHost, Surroundings};
 
 fn host() -> ScriptHost {
     ScriptHost::builder()
@@ -11,7 +11,8 @@ fn host() -> ScriptHost {
 
 fn around() -> Surroundings {
     Surroundings {
-        templates: None,
+        templates: KnownTemplates::Unasked,
+        language: None,
         endpoints: Some(vec!["crm".into()]),
         vars: Some(vec!["phone".into(), "price".into()]),
     }
