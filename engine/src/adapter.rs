@@ -114,6 +114,11 @@ pub trait Adapter: Send + Sync + 'static {
         Box::pin(async { Ok(None) })
     }
 
+    /// What one of the provider's error codes means for a message; `None` for a code that it does not have.
+    fn kind_of_code(&self, _code: i64) -> Option<SendErrorKind> {
+        None
+    }
+
     /// How long to wait for evidence of a message whose fate is open, before it is left to a person
     /// or sent once more.
     fn doubt(&self) -> Span {

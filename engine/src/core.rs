@@ -1,7 +1,7 @@
 //! What the verbs share: the store, the adapters, what is set up, and who works on what.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use tokio::sync::{Notify, Semaphore};
 use uuid::Uuid;
@@ -17,11 +17,15 @@ use crate::domain::time::{Span, Timestamp};
 use crate::halt::Halt;
 use crate::lanes::{Item, Lanes};
 use crate::pace::Pace;
+use crate::script::testing::TestHost;
 use crate::setup::Setup;
-use crate::store::Store;
+use crate::store::{Scratch, Store};
 
 /// Messages on their way to providers at once, per process (decisions: send permits).
 pub(crate) const SEND_PERMITS: usize = 64;
+
+/// Rules whose tests are run at once: each takes a processor, which webhooks need as well.
+pub(crate) const TRIALS: usize = 2;
 
 /// How long we wait for evidence of a message whose provider is not set up any more.
 const DOUBT: Span = Span::seconds(120);
@@ -51,6 +55,12 @@ pub(crate) struct Core {
     pub(crate) pace: Pace,
     pub(crate) permits: Arc<Semaphore>,
     pub(crate) halt: Halt,
+    /// Tables for simulated worlds, if the host gives any.
+    pub(crate) scratch: Option<Scratch>,
+    /// The language of tests, once it was needed.
+    pub(crate) tests: OnceLock<TestHost>,
+    /// Rules whose tests may be run at once.
+    pub(crate) trials: Semaphore,
     /// Told when a rule has asked for a call.
     pub(crate) requested: Notify,
 }

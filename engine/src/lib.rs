@@ -18,6 +18,7 @@ mod halt;
 mod lanes;
 mod pace;
 mod provision;
+mod publish;
 mod request;
 mod retry;
 mod schedule;

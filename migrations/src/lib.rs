@@ -14,6 +14,7 @@ mod m20261122_000004_create_deliveries;
 mod m20261122_000005_add_timing;
 mod m20261122_000006_create_requests;
 mod m20261122_000007_create_fanouts_and_notes;
+mod m20261122_000008_add_rule_tests;
 mod m20261122_000009_create_templates;
 
 pub use sea_orm_migration::MigratorTrait;
@@ -32,6 +33,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261122_000005_add_timing::Migration),
             Box::new(m20261122_000006_create_requests::Migration),
             Box::new(m20261122_000007_create_fanouts_and_notes::Migration),
+            Box::new(m20261122_000008_add_rule_tests::Migration),
             Box::new(m20261122_000009_create_templates::Migration),
         ]
     }

@@ -3,6 +3,7 @@
 
 use rejoinder_engine::adapter::Reply as ProviderReply;
 use rejoinder_engine::script::{Diagnostic, Severity};
+use rejoinder_engine::simulate::Report;
 use rejoinder_engine::{Problem, store};
 use serde::Serialize;
 use warp::http::header::{
@@ -10,6 +11,8 @@ use warp::http::header::{
 };
 use warp::http::{HeaderValue, StatusCode};
 use warp::reply::Response;
+
+use crate::api::tests::ReportJson;
 
 /// Seconds after which a request that met too much work should be made again.
 const RETRY_SECONDS: &str = "2";
@@ -52,6 +55,9 @@ pub enum Error {
     /// The script has mistakes.
     #[error("the script has {} mistake(s)", .0.iter().filter(|found| found.severity == Severity::Error).count())]
     Script(Vec<Diagnostic>),
+    /// The rule's tests do not pass.
+    #[error("{}", .0.summary())]
+    Tests(Box<Report>),
     /// The provider could not be asked.
     #[error("{0}")]
     Provider(String),
@@ -79,6 +85,7 @@ impl Error {
             Self::Invalid(_) => "invalid",
             Self::Conflict(_) => "conflict",
             Self::Script(_) => "script",
+            Self::Tests(_) => "tests",
             Self::Provider(_) => "provider",
             Self::Overloaded => "unavailable",
         }
@@ -93,7 +100,7 @@ impl Error {
             Self::MediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::TooSlow => StatusCode::REQUEST_TIMEOUT,
             Self::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
-            Self::Invalid(_) | Self::Script(_) => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::Invalid(_) | Self::Script(_) | Self::Tests(_) => StatusCode::UNPROCESSABLE_ENTITY,
             Self::Conflict(_) => StatusCode::CONFLICT,
             Self::Provider(_) => StatusCode::BAD_GATEWAY,
             Self::Overloaded => StatusCode::SERVICE_UNAVAILABLE,
@@ -125,6 +132,7 @@ impl From<Problem> for Error {
             Problem::Missing(what) => Self::Missing(what),
             Problem::Invalid(sentence) => Self::Invalid(sentence),
             Problem::Script(diagnostics) => Self::Script(diagnostics),
+            Problem::Tests(report) => Self::Tests(report),
             Problem::Provider(sentence) => Self::Provider(sentence),
             Problem::Store(error) => error.into(),
         }
@@ -142,6 +150,8 @@ struct ErrorFields<'a> {
     message: String,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     diagnostics: Vec<DiagnosticJson<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    report: Option<ReportJson>,
 }
 
 /// Something about a script, with where it stands: from 1, the end not included.
@@ -179,6 +189,10 @@ impl From<Error> for Response {
                 code: error.code(),
                 message: error.to_string(),
                 diagnostics: diagnostics.iter().map(DiagnosticJson::from).collect(),
+                report: match &error {
+                    Error::Tests(report) => Some(ReportJson::from(&**report)),
+                    _ => None,
+                },
             },
         };
         let mut response = json(error.status(), &body);

@@ -3,34 +3,23 @@
 
 use std::sync::Arc;
 
-use rejoinder_adapters::meta::{Meta, MetaConfig, kind_of_code};
+use rejoinder_adapters::meta::{Meta, MetaConfig};
 use rejoinder_engine::script::ScriptHost;
 use rejoinder_engine::simulate::{Provider, TestHost, Workshop};
-use rejoinder_engine::store::{Error, Scratch};
+use rejoinder_engine::store::Scratch;
 use rejoinder_migrations::{Migrator, MigratorTrait};
 
 /// Empty tables for throw-away databases.
-///
-/// # Errors
-/// SQLite failed.
-pub async fn scratch() -> Result<Scratch, Error> {
-    Scratch::of(async |connection| Migrator::up(connection, None).await).await
-}
-
-/// A provider that takes what Meta takes, without a network.
-pub fn provider() -> Provider {
-    Provider::like(Arc::new(Meta::new(MetaConfig::default())), kind_of_code)
+pub fn scratch() -> Scratch {
+    Scratch::of(|connection| async move { Migrator::up(&connection, None).await })
 }
 
 /// What worlds for scripts in files are made with.
-///
-/// # Errors
-/// SQLite failed.
-pub async fn workshop() -> Result<Workshop, Error> {
-    Ok(Workshop {
-        scratch: scratch().await?,
+pub fn workshop() -> Workshop {
+    Workshop {
+        scratch: scratch(),
         scripts: ScriptHost::new(),
         tests: TestHost::new(),
-        provider: provider(),
-    })
+        provider: Provider::like(Arc::new(Meta::new(MetaConfig::default()))),
+    }
 }

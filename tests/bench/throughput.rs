@@ -182,6 +182,7 @@ async fn set_up(engine: &Engine, simulator: &Simulator, count: usize) -> Vec<Reg
             let rule = NewRule {
                 name: "price".into(),
                 source: RULE.into(),
+                tests: String::new(),
                 position: None,
             };
             let rule = engine.create_rule(location.id, rule).await.expect("a rule");

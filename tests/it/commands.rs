@@ -22,7 +22,7 @@ fn program() -> PathBuf {
 }
 
 /// A folder of its own, without any setting of whoever runs the tests.
-fn command(folder: &TempDir, words: &[&str]) -> Command {
+pub(crate) fn command(folder: &TempDir, words: &[&str]) -> Command {
     let mut command = Command::new(program());
     command
         .env_clear()
@@ -32,7 +32,7 @@ fn command(folder: &TempDir, words: &[&str]) -> Command {
     command
 }
 
-fn key(folder: &TempDir) -> String {
+pub(crate) fn key(folder: &TempDir) -> String {
     let output = command(folder, &["keys", "generate"])
         .output()
         .expect("it runs");
@@ -44,7 +44,7 @@ fn key(folder: &TempDir) -> String {
 }
 
 /// What a mistake looks like: no success, and one line on standard error.
-fn complains(output: &Output, words: &[&str]) {
+pub(crate) fn complains(output: &Output, words: &[&str]) {
     let told = String::from_utf8_lossy(&output.stderr);
     assert!(!output.status.success(), "it should have failed: {told}");
     let lines: Vec<&str> = told
@@ -61,7 +61,7 @@ fn complains(output: &Output, words: &[&str]) {
     );
 }
 
-fn folder() -> TempDir {
+pub(crate) fn folder() -> TempDir {
     tempfile::tempdir().expect("a folder")
 }
 

@@ -173,6 +173,7 @@ async fn shop(database: &Database, pager: &Pager, source: &str) -> (Engine, Loca
     let rule = NewRule {
         name: "vat".into(),
         source: source.into(),
+        tests: String::new(),
         position: None,
     };
     let rule = engine.create_rule(location.id, rule).await.expect("a rule");

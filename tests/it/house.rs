@@ -48,6 +48,7 @@ impl House {
             .vault(Vault::from_ring(&Vault::generate_ring("test")).expect("a ring"))
             .server_secret("meta", Secret::new(APP_SECRET))
             .handshake_token("meta", Secret::new("vt-7f3a"))
+            .scratch(rejoinder_server::workshop::scratch())
             .caller(Calls::new(Reach::Everywhere));
         for adapter in rejoinder_adapters::all(&config) {
             builder = builder.shared_adapter(adapter);

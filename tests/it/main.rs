@@ -13,6 +13,7 @@ mod hours;
 mod house;
 mod main_job;
 mod payloads;
+mod publishing;
 mod quiet;
 mod reactions;
 mod reference;

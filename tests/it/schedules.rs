@@ -85,7 +85,7 @@ on_both! {
         let began = world.engine.now();
         world.clock.advance(Span::minutes(70));
         let (engine, location_id) = (&world.engine, world.location_id);
-        engine.save_draft(location_id, rule, hourly("")).await.expect("saved");
+        engine.save_draft(location_id, rule, hourly(""), None).await.expect("saved");
         engine.publish_rule(location_id, rule).await.expect("published");
         world.settle().await;
         assert_eq!(ticks(&world, began).await, ["1h"]);

@@ -48,7 +48,7 @@ fn suite(workshop: &Workshop, rule: &Path) -> Suite {
 
 #[tokio::test]
 async fn every_rule_has_tests_and_they_pass() {
-    let workshop = workshop::workshop().await.expect("a workshop");
+    let workshop = workshop::workshop();
     let rules = rules();
     assert!(!rules.is_empty(), "no rules");
     let mut failures = Vec::new();
@@ -78,7 +78,7 @@ async fn the_test_of_the_price_rule_is_that_of_the_contract() {
 
 #[tokio::test]
 async fn a_test_repeats_byte_for_byte() {
-    let workshop = workshop::workshop().await.expect("a workshop");
+    let workshop = workshop::workshop();
     let rule = Source {
         name: "dice.rhai".into(),
         text: r#"fn on_message(chat, message) {

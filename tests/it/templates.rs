@@ -83,6 +83,7 @@ async fn publish(world: &World, template: &str) -> Result<Vec<String>, Problem> 
     let new = NewRule {
         name: format!("rule {template}"),
         source: format!("fn on_message(chat, message) {{ chat.send({template}); }}"),
+        tests: String::new(),
         position: None,
     };
     let rules = world.engine.store().of(world.location_id).rules().await?;

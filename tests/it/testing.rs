@@ -14,7 +14,7 @@ fn folder() -> PathBuf {
 }
 
 async fn suite(rule: &str, tests: &str) -> Result<Suite, Vec<Mistake>> {
-    let workshop = workshop::workshop().await.expect("a workshop");
+    let workshop = workshop::workshop();
     let source = |name: &str, text: &str| Source {
         name: name.into(),
         text: text.into(),

@@ -342,7 +342,7 @@ on_both! {
         let draft = r#"fn on_message(chat, message) { chat.reply("unfinished"); }"#;
         engine.set_rule_enabled(location_id, rule, false).await.expect("disabled");
         assert_eq!(count(&world, "rejoinder_schedule").await, 0);
-        engine.save_draft(location_id, rule, draft.into()).await.expect("saved");
+        engine.save_draft(location_id, rule, draft.into(), None).await.expect("saved");
         let enabled = engine.set_rule_enabled(location_id, rule, true).await.expect("enabled");
         assert_eq!((enabled.published, enabled.enabled, enabled.draft.as_str()), (Some(1), true, draft));
         assert_eq!(count(&world, "rejoinder_schedule").await, 1);
@@ -357,7 +357,7 @@ on_both! {
         for version in 2..5 {
             let (published, saved) = tokio::join!(
                 engine.publish_rule(location_id, rule),
-                engine.save_draft(location_id, rule, source.into()),
+                engine.save_draft(location_id, rule, source.into(), None),
             );
             assert_eq!(published.expect("published").rule.published, Some(version));
             saved.expect("saved");

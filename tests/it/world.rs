@@ -109,6 +109,7 @@ impl World {
         let new = NewRule {
             name: format!("rule {nth}"),
             source: source.into(),
+            tests: String::new(),
             position: None,
         };
         let rule = self
@@ -425,6 +426,7 @@ async fn engine(
         .clock(clock.clone())
         .server_secret("meta", Secret::new(APP_SECRET))
         .public_url("https://rejoinder.example")
+        .scratch(rejoinder_server::workshop::scratch())
         .caller(Calls::new(Reach::Everywhere));
     for adapter in rejoinder_adapters::all(&config) {
         builder = builder.shared_adapter(adapter);

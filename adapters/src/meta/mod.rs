@@ -85,11 +85,6 @@ pub fn request_body(outgoing: &Outgoing<'_>) -> Value {
     outbound::body(outgoing)
 }
 
-/// What one of Meta's error codes means for a message; `None` for a code that we do not know.
-pub fn kind_of_code(code: i64) -> Option<SendErrorKind> {
-    errors::kind(code)
-}
-
 impl Adapter for Meta {
     fn kind(&self) -> &'static str {
         "meta"
@@ -146,6 +141,10 @@ impl Adapter for Meta {
 
     fn parse(&self, raw: &str) -> Vec<Inbound> {
         inbound::parse(raw)
+    }
+
+    fn kind_of_code(&self, code: i64) -> Option<SendErrorKind> {
+        errors::kind(code)
     }
 
     fn check(&self, content: &Content) -> Result<(), SendError> {

@@ -18,6 +18,8 @@ pub struct Rule {
     pub enabled: bool,
     /// The script as last saved.
     pub draft: String,
+    /// Its tests as last saved; "" if it has none.
+    pub tests: String,
     /// The version that runs, if any.
     pub published: Option<i32>,
     /// When it last changed.
@@ -35,6 +37,8 @@ pub struct RuleVersion {
     pub version: i32,
     /// The script.
     pub source: String,
+    /// The tests that it passed when it was published; "" if it had none.
+    pub tests: String,
     /// When it was published.
     pub published_at: Timestamp,
 }

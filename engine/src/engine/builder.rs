@@ -1,7 +1,7 @@
 //! What an engine is made of, collected by the host and checked before anything runs.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use tokio::sync::{Notify, Semaphore};
 use uuid::Uuid;
@@ -9,14 +9,14 @@ use uuid::Uuid;
 use crate::adapter::Adapter;
 use crate::caller::Caller;
 use crate::clock::{Clock, SystemClock};
-use crate::core::{Core, SEND_PERMITS};
+use crate::core::{Core, SEND_PERMITS, TRIALS};
 use crate::crypto::{Secret, Vault};
 use crate::halt::Halt;
 use crate::lanes::Lanes;
 use crate::pace::Pace;
 use crate::script::{ScriptHost, ScriptHostBuilder};
 use crate::setup::Setup;
-use crate::store::{self, Connection as DatabaseConnection, Store};
+use crate::store::{self, Connection as DatabaseConnection, Scratch, Store};
 
 use super::Engine;
 
@@ -51,6 +51,7 @@ pub struct Builder {
     clock: Arc<dyn Clock>,
     scripts: ScriptHostBuilder,
     script_host: Option<ScriptHost>,
+    scratch: Option<Scratch>,
     server_secrets: BTreeMap<String, Vec<Secret>>,
     handshake_tokens: BTreeMap<String, Vec<Secret>>,
     public_url: String,
@@ -66,6 +67,7 @@ impl Builder {
             clock: Arc::new(SystemClock),
             scripts: ScriptHost::builder(),
             script_host: None,
+            scratch: None,
             server_secrets: BTreeMap::new(),
             handshake_tokens: BTreeMap::new(),
             public_url: String::new(),
@@ -120,6 +122,14 @@ impl Builder {
         + 'static,
     ) -> Self {
         self.scripts = self.scripts.function(name, arity, function);
+        self
+    }
+
+    /// Lets rules have tests: in throw-away databases with these tables they are run before their rule
+    /// is published. Without, rules are published without tests only.
+    #[must_use]
+    pub fn scratch(mut self, scratch: Scratch) -> Self {
+        self.scratch = Some(scratch);
         self
     }
 
@@ -196,6 +206,9 @@ impl Builder {
             pace: Pace::default(),
             permits: Arc::new(Semaphore::new(SEND_PERMITS)),
             halt: Halt::default(),
+            scratch: self.scratch,
+            tests: OnceLock::new(),
+            trials: Semaphore::new(TRIALS),
             requested: Notify::new(),
         };
         let core = Arc::new(core);

@@ -7,7 +7,7 @@ mod endpoint;
 mod location;
 mod note;
 mod person;
-mod rule;
+pub(crate) mod rule;
 mod template;
 mod token;
 
@@ -19,6 +19,7 @@ pub use self::rule::{Published, RuleAssistance, RuleCheck, Upcoming};
 pub use self::template::SyncedAccount;
 
 use crate::core::Core;
+use crate::script::testing::Report;
 use crate::script::{Diagnostic, Severity};
 use crate::store;
 
@@ -37,6 +38,9 @@ pub enum Problem {
     /// The script has mistakes.
     #[error("the script has {} mistake(s); the first: {}", errors(.0).count(), errors(.0).next().map_or_else(String::new, ToString::to_string))]
     Script(Vec<Diagnostic>),
+    /// The rule's tests do not pass.
+    #[error("{}", .0.summary())]
+    Tests(Box<Report>),
     /// The provider could not be asked; the sentence says why and what to do.
     #[error("{0}")]
     Provider(String),

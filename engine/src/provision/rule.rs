@@ -1,4 +1,4 @@
-//! Rules: draft, check, publish, and take out of service.
+//! Rules: draft, check, write what is published, and take out of service. Knows no simulated world.
 
 use chrono::DateTime;
 use chrono_tz::Tz;
@@ -57,6 +57,14 @@ pub struct RuleAssistance {
     pub completions: Vec<Completion>,
     /// What the word there means.
     pub hover: Option<Hover>,
+}
+
+/// A draft without mistakes.
+pub(crate) struct Draft {
+    pub(crate) rule: Rule,
+    pub(crate) location: Location,
+    /// What its author should still look at.
+    pub(crate) warnings: Vec<Diagnostic>,
 }
 
 /// A rule whose draft has been published.
@@ -148,6 +156,7 @@ impl Engine {
                 .unwrap_or_else(|| last.map_or(0, |last| last.saturating_add(10))),
             enabled: true,
             draft: new.source,
+            tests: new.tests,
             published: None,
             updated_at: core.clock.now(),
         };
@@ -155,7 +164,7 @@ impl Engine {
         Ok(rule)
     }
 
-    /// Replaces a rule's draft; what is published stays.
+    /// Replaces a rule's draft, and its tests if there are new ones; what is published stays.
     ///
     /// # Errors
     /// It is not there, or the database failed.
@@ -164,6 +173,7 @@ impl Engine {
         location_id: LocationId,
         id: RuleId,
         source: String,
+        tests: Option<String>,
     ) -> Result<Rule, Problem> {
         let core = &self.core;
         let rule = rule(core, location_id, id).await?;
@@ -171,6 +181,7 @@ impl Engine {
             location_id,
             rule_id: rule.id,
             draft: source,
+            tests,
             now: core.clock.now(),
         };
         save(core, save_draft).await
@@ -210,15 +221,15 @@ impl Engine {
         save(core, switch).await
     }
 
-    /// Publishes a rule's draft, warnings notwithstanding.
+    /// Looks at a rule's draft as publishing does, its tests aside.
     ///
     /// # Errors
     /// The script has mistakes; the rule is not there; the database failed.
-    pub async fn publish_rule(
+    pub(crate) async fn look_at_draft(
         &self,
         location_id: LocationId,
         id: RuleId,
-    ) -> Result<Published, Problem> {
+    ) -> Result<Draft, Problem> {
         let core = &self.core;
         let rule = rule(core, location_id, id).await?;
         let location = location(core, location_id).await?;
@@ -226,34 +237,49 @@ impl Engine {
         if errors(&warnings).next().is_some() {
             return Err(Problem::Script(warnings));
         }
+        Ok(Draft {
+            rule,
+            location,
+            warnings,
+        })
+    }
+
+    /// Publishes a draft as it was looked at, and asks no more than that it compiles.
+    ///
+    /// # Errors
+    /// It does not; the database failed.
+    pub(crate) async fn publish_as_is(&self, rule: Rule) -> Result<Rule, Problem> {
+        let core = &self.core;
         let script = compile(core, &rule.draft)?;
         let now = core.clock.now();
         let publish = PublishRule {
-            location_id,
-            rule_id: id,
+            location_id: rule.location_id,
+            rule_id: rule.id,
             source: rule.draft.clone(),
+            tests: rule.tests.clone(),
             lines: script.schedules().to_vec(),
             now,
         };
         let version = save(core, publish).await?;
-        Ok(Published {
-            rule: Rule {
-                published: Some(version),
-                enabled: true,
-                updated_at: now,
-                ..rule
-            },
-            warnings,
+        Ok(Rule {
+            published: Some(version),
+            enabled: true,
+            updated_at: now,
+            ..rule
         })
     }
 }
 
-async fn rule(core: &Core, location_id: LocationId, id: RuleId) -> Result<Rule, Problem> {
+pub(crate) async fn rule(
+    core: &Core,
+    location_id: LocationId,
+    id: RuleId,
+) -> Result<Rule, Problem> {
     let rule = core.store.of(location_id).rule(id).await?;
     rule.ok_or(Problem::Missing("rule"))
 }
 
-async fn location(core: &Core, location_id: LocationId) -> Result<Location, Problem> {
+pub(crate) async fn location(core: &Core, location_id: LocationId) -> Result<Location, Problem> {
     let location = core.store.of(location_id).location().await?;
     location.ok_or(Problem::Missing("location"))
 }
@@ -276,7 +302,10 @@ async fn diagnostics(
 }
 
 /// The names that a location offers to its rules: the one place that collects them.
-async fn surroundings(core: &Core, location: &Location) -> Result<Surroundings, Problem> {
+pub(crate) async fn surroundings(
+    core: &Core,
+    location: &Location,
+) -> Result<Surroundings, Problem> {
     let endpoints = core.store.of(location.id).endpoints().await?;
     let names = endpoints
         .into_iter()

@@ -82,23 +82,18 @@ impl Business {
 #[derive(Clone)]
 pub struct Provider {
     limits: Option<Arc<dyn Adapter>>,
-    kind_of_code: fn(i64) -> Option<SendErrorKind>,
 }
 
 impl Provider {
     /// One that takes everything, and of whose codes nothing is known.
     pub fn lenient() -> Self {
-        Self {
-            limits: None,
-            kind_of_code: |_| None,
-        }
+        Self { limits: None }
     }
 
-    /// One that refuses what `adapter` would, and whose codes mean what `kind_of_code` says.
-    pub fn like(adapter: Arc<dyn Adapter>, kind_of_code: fn(i64) -> Option<SendErrorKind>) -> Self {
+    /// One that refuses what `adapter` would, and has its codes.
+    pub fn like(adapter: Arc<dyn Adapter>) -> Self {
         Self {
             limits: Some(adapter),
-            kind_of_code,
         }
     }
 
@@ -112,7 +107,8 @@ impl Provider {
     pub(super) fn error(&self, failure: &str) -> Result<SendError, String> {
         let detail = "so the simulation was told";
         if let Ok(code) = failure.parse::<i64>() {
-            return match (self.kind_of_code)(code) {
+            let limits = self.limits.as_ref();
+            return match limits.and_then(|limits| limits.kind_of_code(code)) {
                 Some(kind) => Ok(SendError::new(kind, detail).with_code(code)),
                 None => Err(format!("the provider has no error {code}")),
             };

@@ -6,15 +6,15 @@ mod business;
 mod customers;
 mod endpoints;
 mod phones;
-mod report;
 mod stage;
 mod story;
 mod suite;
 mod world;
 
-pub use crate::script::testing::{CustomerKey, Heard, Person, Said, TestHost};
+pub use crate::script::testing::{
+    CustomerKey, Failure, Heard, Mistake, Person, Report, Said, TestHost, TestReport,
+};
 pub use business::{Business, Provider, Workshop};
-pub use report::{Failure, Mistake, Report, TestReport};
 pub use story::{Asked, Cause, Reply, Scene, Story};
 pub use suite::{Beside, Source, Suite};
 pub use world::{Error, World};

@@ -5,12 +5,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::business::{Business, Workshop};
-use super::report::{Failure, Mistake, TestReport};
 use super::stage::LazyWorld;
-use crate::script::testing::{FailedIn, Played, TestScript};
+use crate::script::testing::{FailedIn, Failure, Mistake, Played, Report, TestReport, TestScript};
 
 /// How long a test may take: far more than any needs, and little enough for a server that runs it.
 const MAX_TIME: Duration = Duration::from_secs(10);
+/// How long the tests of a rule may take together where a server runs them.
+const MAX_TIME_TOGETHER: Duration = Duration::from_secs(60);
 /// Stack of the thread of a test: the test's language, the engine and the rule's language lie on it.
 const STACK_BYTES: usize = 32 * 1024 * 1024;
 
@@ -79,6 +80,23 @@ impl Suite {
     /// The names of the tests, in the order written.
     pub fn tests(&self) -> impl Iterator<Item = &str> {
         self.script.tests()
+    }
+
+    /// Runs all tests one after the other; those for which no time is left fail unseen.
+    pub fn run_all(&self) -> Report {
+        let began_at = Instant::now();
+        let tests = self.tests().map(|test| {
+            if began_at.elapsed() < MAX_TIME_TOGETHER {
+                self.run(test)
+            } else {
+                let late = "there was no time left: the tests of a rule may take a minute together";
+                self.broken(test, late.to_owned())
+            }
+        });
+        Report {
+            mistakes: Vec::new(),
+            tests: tests.collect(),
+        }
     }
 
     /// Runs one test, on a thread of its own, and waits for it.

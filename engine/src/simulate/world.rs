@@ -185,10 +185,11 @@ impl World {
         let new = NewRule {
             name: name.to_owned(),
             source: source.to_owned(),
+            tests: String::new(),
             position: None,
         };
         let rule = self.engine.create_rule(self.location.id, new).await?;
-        self.engine.publish_rule(self.location.id, rule.id).await?;
+        let rule = self.engine.publish_as_is(rule).await?;
         self.rules.push((rule.id, name.to_owned()));
         let setup = self.engine.core.setup.location(self.location.id).await?;
         self.someone_listens = setup.is_some_and(|setup| {

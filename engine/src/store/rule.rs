@@ -1,7 +1,10 @@
 //! Rules and their published versions.
 
 use sea_orm::entity::prelude::*;
-use sea_orm::{ActiveValue::Set, DatabaseTransaction, QueryOrder};
+use sea_orm::{
+    ActiveValue::{NotSet, Set},
+    DatabaseTransaction, QueryOrder,
+};
 
 use super::batch::Batch;
 use super::{Error, LocationStore, Operation, revision, schedule};
@@ -22,6 +25,7 @@ pub struct Model {
     pub position: i32,
     pub enabled: bool,
     pub draft: String,
+    pub tests: String,
     pub published: Option<i32>,
     pub updated_at: i64,
 }
@@ -44,6 +48,7 @@ mod version {
         #[sea_orm(primary_key, auto_increment = false)]
         pub version: i32,
         pub source: String,
+        pub tests: String,
         pub published_at: i64,
     }
 
@@ -59,6 +64,7 @@ impl From<Model> for Rule {
             position: row.position,
             enabled: row.enabled,
             draft: row.draft,
+            tests: row.tests,
             published: row.published,
             updated_at: Timestamp::from_ms(row.updated_at),
         }
@@ -72,6 +78,7 @@ impl From<version::Model> for RuleVersion {
             rule_id: RuleId::from_uuid(row.rule_id),
             version: row.version,
             source: row.source,
+            tests: row.tests,
             published_at: Timestamp::from_ms(row.published_at),
         }
     }
@@ -127,6 +134,8 @@ pub struct NewRule {
     pub name: String,
     /// The script.
     pub source: String,
+    /// Its tests; "" for none.
+    pub tests: String,
     /// Rules are asked in this order, then by name; absent: after all others.
     pub position: Option<i32>,
 }
@@ -146,6 +155,7 @@ impl Operation for CreateRule {
             position: Set(rule.position),
             enabled: Set(rule.enabled),
             draft: Set(rule.draft.clone()),
+            tests: Set(rule.tests.clone()),
             published: Set(rule.published),
             updated_at: Set(rule.updated_at.ms()),
         };
@@ -165,6 +175,8 @@ pub(crate) struct SaveDraft {
     pub(crate) location_id: LocationId,
     pub(crate) rule_id: RuleId,
     pub(crate) draft: String,
+    /// Absent: they stay.
+    pub(crate) tests: Option<String>,
     pub(crate) now: Timestamp,
 }
 
@@ -176,6 +188,7 @@ impl Operation for SaveDraft {
             location_id: Set(self.location_id.uuid()),
             id: Set(self.rule_id.uuid()),
             draft: Set(self.draft.clone()),
+            tests: self.tests.clone().map_or(NotSet, Set),
             updated_at: Set(self.now.ms()),
             ..Default::default()
         };
@@ -229,6 +242,7 @@ pub(crate) struct PublishRule {
     pub(crate) location_id: LocationId,
     pub(crate) rule_id: RuleId,
     pub(crate) source: String,
+    pub(crate) tests: String,
     pub(crate) lines: Vec<ScheduleLine>,
     pub(crate) now: Timestamp,
 }
@@ -249,6 +263,7 @@ impl Operation for PublishRule {
             rule_id: Set(self.rule_id.uuid()),
             version: Set(version),
             source: Set(self.source.clone()),
+            tests: Set(self.tests.clone()),
             published_at: Set(self.now.ms()),
         };
         version::Entity::insert(row)

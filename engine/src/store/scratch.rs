@@ -1,53 +1,76 @@
 //! Throw-away databases for simulated worlds: in memory, gone when they are closed.
-//! Knows no migration: the host brings its tables once, and every world begins as a copy of them.
+//! Knows no migration: the host brings its tables, and every world begins as a copy of them.
 
+use std::fmt;
 use std::sync::Arc;
 
+use futures_util::FutureExt as _;
+use futures_util::future::BoxFuture;
 use sea_orm::sqlx::sqlite::{SqliteJournalMode, SqliteOwnedBuf, SqliteSynchronous};
 use sea_orm::{ConnectOptions, Database, DatabaseConnection};
+use tokio::sync::OnceCell;
 
 use super::connect::quiet;
 use super::{Error, Store};
 
-/// Empty tables, ready to be copied. Cheap to clone.
+/// Empty tables, made when they are first needed. Cheap to clone.
 #[derive(Clone)]
-pub struct Scratch(Arc<[u8]>);
+pub struct Scratch(Arc<Tables>);
+
+struct Tables {
+    migrate: Box<Migrate>,
+    image: OnceCell<Vec<u8>>,
+}
+
+type Migrate = dyn Fn(DatabaseConnection) -> BoxFuture<'static, Result<(), String>> + Send + Sync;
 
 impl Scratch {
-    /// Takes the tables that `migrate` makes: `Scratch::of(async |db| Migrator::up(db, None).await)`.
-    ///
-    /// # Errors
-    /// The tables could not be made.
-    pub async fn of<E: std::fmt::Display>(
-        migrate: impl AsyncFnOnce(&DatabaseConnection) -> Result<(), E>,
-    ) -> Result<Self, Error> {
-        let connection = in_memory().await?;
-        migrate(&connection)
-            .await
-            .map_err(|error| Error::Unfit(format!("the tables could not be made: {error}")))?;
-        let pool = connection.get_sqlite_connection_pool();
-        let mut one = pool.acquire().await.map_err(|error| unfit(&error))?;
-        let image = one.serialize(None).await.map_err(|error| unfit(&error))?;
-        Ok(Self(Arc::from(&image[..])))
+    /// Takes the tables that `migrate` makes, on a database of SQLite:
+    /// `Scratch::of(|db| async move { Migrator::up(&db, None).await })`.
+    pub fn of<F, E>(migrate: impl Fn(DatabaseConnection) -> F + Send + Sync + 'static) -> Self
+    where
+        F: Future<Output = Result<(), E>> + Send + 'static,
+        E: fmt::Display,
+    {
+        let migrate = move |connection| {
+            let migrated = migrate(connection);
+            async move { migrated.await.map_err(|error| error.to_string()) }.boxed()
+        };
+        Self(Arc::new(Tables {
+            migrate: Box::new(migrate),
+            image: OnceCell::new(),
+        }))
     }
 
     /// A store that nothing survives: for simulated worlds, and for nothing else.
     pub(crate) async fn open(&self) -> Result<Store, Error> {
+        let image = self.0.image.get_or_try_init(|| self.make()).await?;
         let connection = in_memory().await?;
         let pool = connection.get_sqlite_connection_pool();
         let mut one = pool.acquire().await.map_err(|error| unfit(&error))?;
-        let image = SqliteOwnedBuf::try_from(&self.0[..]).map_err(|error| unfit(&error))?;
+        let image = SqliteOwnedBuf::try_from(&image[..]).map_err(|error| unfit(&error))?;
         one.deserialize(None, image, false)
             .await
             .map_err(|error| unfit(&error))?;
         drop(one);
         Ok(Store::start(connection.clone(), connection))
     }
+
+    async fn make(&self) -> Result<Vec<u8>, Error> {
+        let connection = in_memory().await?;
+        (self.0.migrate)(connection.clone())
+            .await
+            .map_err(|error| Error::Unfit(format!("the tables could not be made: {error}")))?;
+        let pool = connection.get_sqlite_connection_pool();
+        let mut one = pool.acquire().await.map_err(|error| unfit(&error))?;
+        let image = one.serialize(None).await.map_err(|error| unfit(&error))?;
+        Ok(image.to_vec())
+    }
 }
 
-impl std::fmt::Debug for Scratch {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Scratch({} bytes)", self.0.len())
+impl fmt::Debug for Scratch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Scratch")
     }
 }
 

@@ -9,6 +9,7 @@ use warp::reply::Response;
 
 use super::editor::{AssistanceJson, PositionJson};
 use super::request::{Scoped, id};
+use super::tests::ReportJson;
 use crate::reply::{self, DiagnosticJson, Error};
 
 /// A rule as listed.
@@ -44,6 +45,7 @@ pub(crate) struct RuleSourceJson {
     #[serde(flatten)]
     rule: RuleJson,
     source: String,
+    tests: String,
 }
 
 impl From<Rule> for RuleSourceJson {
@@ -51,6 +53,7 @@ impl From<Rule> for RuleSourceJson {
         Self {
             rule: RuleJson::from(&rule),
             source: rule.draft,
+            tests: rule.tests,
         }
     }
 }
@@ -128,13 +131,9 @@ impl<'a> From<&'a RuleCheck> for CheckJson<'a> {
 struct Create {
     name: String,
     source: String,
+    #[serde(default)]
+    tests: String,
     position: Option<i32>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Source {
-    source: String,
 }
 
 /// A script to look at, and where its author is writing.
@@ -154,6 +153,14 @@ struct CheckedJson<'a> {
     assistance: Option<AssistanceJson>,
 }
 
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Draft {
+    source: String,
+    /// Absent: they stay; "" takes them out.
+    tests: Option<String>,
+}
+
 /// `/rules…`
 pub(crate) async fn route(path: &[&str], scoped: &Scoped) -> Result<Response, Error> {
     match (scoped.request.method.as_str(), path) {
@@ -166,9 +173,10 @@ pub(crate) async fn route(path: &[&str], scoped: &Scoped) -> Result<Response, Er
         ("PUT", [rule]) => save(scoped, id(rule, "rule")?).await,
         (_, [_]) => Err(Error::Method("GET, PUT")),
         ("POST", [rule, "publish"]) => publish(scoped, id(rule, "rule")?).await,
+        ("POST", [rule, "test"]) => test(scoped, id(rule, "rule")?).await,
         ("POST", [rule, "enable"]) => set_enabled(scoped, id(rule, "rule")?, true).await,
         ("POST", [rule, "disable"]) => set_enabled(scoped, id(rule, "rule")?, false).await,
-        (_, [_, "publish" | "enable" | "disable"]) => Err(Error::Method("POST")),
+        (_, [_, "publish" | "test" | "enable" | "disable"]) => Err(Error::Method("POST")),
         _ => Err(Error::Missing("path")),
     }
 }
@@ -184,6 +192,7 @@ async fn create(scoped: &Scoped) -> Result<Response, Error> {
     let new = NewRule {
         name: create.name,
         source: create.source,
+        tests: create.tests,
         position: create.position,
     };
     let rule = scoped.engine().create_rule(scoped.location_id, new).await?;
@@ -215,10 +224,10 @@ async fn show(scoped: &Scoped, id: RuleId) -> Result<Response, Error> {
 }
 
 async fn save(scoped: &Scoped, id: RuleId) -> Result<Response, Error> {
-    let source: Source = scoped.request.json()?;
+    let draft: Draft = scoped.request.json()?;
     let engine = scoped.engine();
     let rule = engine
-        .save_draft(scoped.location_id, id, source.source)
+        .save_draft(scoped.location_id, id, draft.source, draft.tests)
         .await?;
     Ok(reply::ok(&RuleSourceJson::from(rule)))
 }
@@ -226,6 +235,11 @@ async fn save(scoped: &Scoped, id: RuleId) -> Result<Response, Error> {
 async fn publish(scoped: &Scoped, id: RuleId) -> Result<Response, Error> {
     let published = scoped.engine().publish_rule(scoped.location_id, id).await?;
     Ok(reply::ok(&PublishedJson::from(&published)))
+}
+
+async fn test(scoped: &Scoped, id: RuleId) -> Result<Response, Error> {
+    let report = scoped.engine().test_rule(scoped.location_id, id).await?;
+    Ok(reply::ok(&ReportJson::from(&report)))
 }
 
 async fn set_enabled(scoped: &Scoped, id: RuleId, enabled: bool) -> Result<Response, Error> {

@@ -65,6 +65,15 @@ impl Failure {
                     diagnostics.iter().filter(is_error).count()
                 ))
             }
+            Problem::Tests(report) => {
+                for mistake in &report.mistakes {
+                    crate::out::note(&mistake.to_string());
+                }
+                for failure in report.tests.iter().filter_map(|test| test.failure.as_ref()) {
+                    crate::out::note(&format!("{failure}\n"));
+                }
+                Self::new(format!("{file} stays a draft: {}", report.summary()))
+            }
             other => other.into(),
         }
     }

@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 
 use super::Failure;
 use crate::config::Config;
-use crate::out;
+use crate::{out, workshop};
 
 /// Opens the database, brings it to the present shape, and says what was done.
 pub(super) async fn migrate(config: &Config) -> Result<(), Failure> {
@@ -65,6 +65,7 @@ pub(super) async fn engine(config: &Config) -> Result<Engine, Failure> {
 pub(super) async fn build(config: &Config, store: Store) -> Result<Engine, Failure> {
     let mut builder = Engine::on(store)
         .vault(config.vault()?)
+        .scratch(workshop::scratch())
         .public_url(&config.serve.public_url)
         .caller(rejoinder_adapters::Calls::new(config.requests));
     for adapter in rejoinder_adapters::all(&config.adapters) {

@@ -1,5 +1,7 @@
 //! `rejoinder rule`: the scripts of a location.
 
+use std::path::Path;
+
 use clap::Subcommand;
 use rejoinder_engine::Engine;
 use rejoinder_engine::domain::location::Location;
@@ -7,8 +9,10 @@ use rejoinder_engine::domain::rule::Rule;
 use rejoinder_engine::script::Diagnostic;
 use rejoinder_engine::store::NewRule;
 
+use super::test::print_tests;
 use super::{Failure, open};
 use crate::api::rules::{CheckJson, RuleJson, RuleSourceJson, RulesJson};
+use crate::api::tests::ReportJson;
 use crate::out::{self, Format};
 
 #[derive(Debug, Subcommand)]
@@ -27,6 +31,9 @@ pub(super) enum Command {
         /// Publish it at once
         #[arg(long)]
         publish: bool,
+        /// The file with its tests [default: x.test.rhai beside x.rhai]
+        #[arg(long, value_name = "FILE")]
+        tests: Option<String>,
         /// The file with the script
         file: String,
     },
@@ -42,9 +49,14 @@ pub(super) enum Command {
     Publish {
         #[command(flatten)]
         named: Named,
+        /// A file that replaces the draft's tests first [default: x.test.rhai beside x.rhai]
+        #[arg(long, value_name = "FILE")]
+        tests: Option<String>,
         /// A file that replaces the draft first
         file: Option<String>,
     },
+    /// Run the tests of a rule's draft
+    Test(Named),
     /// Let a rule take part
     Enable(Named),
     /// Let a rule not take part
@@ -88,10 +100,12 @@ impl Command {
                 name,
                 position,
                 publish,
+                tests,
                 file,
             } => {
                 let location = open::location(engine, location.as_deref()).await?;
                 let source = open::read_file(&file)?;
+                let tests = read_tests(tests.as_deref(), Some(&file))?.unwrap_or_default();
                 if publish {
                     // Before anything is stored: a mistake leaves no half-made rule behind.
                     check(engine, &location, &file, &source).await?;
@@ -99,11 +113,15 @@ impl Command {
                 let new = NewRule {
                     name,
                     source,
+                    tests,
                     position,
                 };
                 let mut rule = engine.create_rule(location.id, new).await?;
                 if publish {
-                    rule = engine.publish_rule(location.id, rule.id).await?.rule;
+                    let published = engine.publish_rule(location.id, rule.id).await;
+                    let published =
+                        published.map_err(|problem| Failure::of_script(&rule.name, problem))?;
+                    rule = published.rule;
                 }
                 format.one(&RuleJson::from(&rule));
             }
@@ -128,12 +146,19 @@ impl Command {
                     format.one(&RuleSourceJson::from(rule));
                 }
             }
-            Self::Publish { named, file } => {
+            Self::Publish { named, tests, file } => {
                 let (location, rule) = named.find(engine).await?;
-                if let Some(file) = &file {
-                    let source = open::read_file(file)?;
-                    check(engine, &location, file, &source).await?;
-                    engine.save_draft(location.id, rule.id, source).await?;
+                let tests = read_tests(tests.as_deref(), file.as_deref())?;
+                if file.is_some() || tests.is_some() {
+                    let source = match &file {
+                        Some(file) => open::read_file(file)?,
+                        None => rule.draft.clone(),
+                    };
+                    let shown = file.as_deref().unwrap_or(&rule.name);
+                    check(engine, &location, shown, &source).await?;
+                    engine
+                        .save_draft(location.id, rule.id, source, tests)
+                        .await?;
                 }
                 let published = engine.publish_rule(location.id, rule.id).await;
                 let published =
@@ -142,6 +167,17 @@ impl Command {
                     report(&rule.name, &published.warnings);
                 }
                 format.one(&RuleJson::from(&published.rule));
+            }
+            Self::Test(named) => {
+                let (location, rule) = named.find(engine).await?;
+                let report = engine.test_rule(location.id, rule.id).await?;
+                match format {
+                    Format::Json => format.one(&ReportJson::from(&report)),
+                    Format::Human => print_tests(&report),
+                }
+                if !report.passed() {
+                    return Err(Failure::new(report.summary()));
+                }
             }
             Self::Enable(named) => {
                 let (location, rule) = named.find(engine).await?;
@@ -167,6 +203,18 @@ impl Command {
             }
         }
         Ok(())
+    }
+}
+
+/// The tests that belong to a draft: those of a file that was named, else those beside the script.
+fn read_tests(named: Option<&str>, script: Option<&str>) -> Result<Option<String>, Failure> {
+    if let Some(file) = named {
+        return open::read_file(file).map(Some);
+    }
+    let beside = script.map(|script| Path::new(script).with_extension("test.rhai"));
+    match beside.filter(|beside| beside.is_file()) {
+        Some(beside) => open::read_file(&beside.display().to_string()).map(Some),
+        None => Ok(None),
     }
 }
 

@@ -37,7 +37,7 @@ impl Test {
     pub(super) async fn run(self, format: Format) -> Result<(), Failure> {
         let began_at = Instant::now();
         let rules = find(&self.paths)?;
-        let workshop = workshop::workshop().await?;
+        let workshop = workshop::workshop();
         let files = self.make_ready(&workshop, rules)?;
         let files = tokio::task::spawn_blocking(move || run_all(files)).await?;
         let tests = || files.iter().flat_map(|file| &file.report.tests);
@@ -212,8 +212,6 @@ fn run_all(mut files: Vec<File>) -> Vec<File> {
 }
 
 fn print(files: &[File], took: Duration) {
-    let widest = files.iter().flat_map(|file| &file.report.tests);
-    let widest = widest.map(|test| test.name.len()).max().unwrap_or(0);
     for file in files {
         let is_silent =
             file.has_tests && file.report.tests.is_empty() && file.report.mistakes.is_empty();
@@ -224,26 +222,47 @@ fn print(files: &[File], took: Duration) {
         if !file.has_tests {
             out::line("  no tests");
         }
-        for mistake in &file.report.mistakes {
-            out::line(&format!("  {mistake}"));
-        }
-        for test in &file.report.tests {
-            let word = if test.passed() { "ok    " } else { "FAILED" };
-            let ms = test.took.as_millis();
-            out::line(&format!("  {word}  {:widest$}  {ms:>5} ms", test.name));
-            for line in &test.printed {
-                out::line(&format!("          · {line}"));
-            }
-        }
+        print_lines(&file.report);
     }
-    for failure in files
-        .iter()
-        .flat_map(|file| &file.report.tests)
-        .filter_map(|test| test.failure.as_ref())
-    {
-        out::line(&format!("\n{failure}"));
+    for file in files {
+        print_failures(&file.report);
     }
     out::line(&format!("\n{}", summary(files, took)));
+}
+
+/// What came of a rule's tests, for a person.
+pub(super) fn print_tests(report: &Report) {
+    if report.tests.is_empty() && report.mistakes.is_empty() {
+        return out::line("no tests");
+    }
+    print_lines(report);
+    print_failures(report);
+}
+
+fn print_lines(report: &Report) {
+    for mistake in &report.mistakes {
+        out::line(&format!("  {mistake}"));
+    }
+    let widest = report
+        .tests
+        .iter()
+        .map(|test| test.name.chars().count())
+        .max();
+    let widest = widest.unwrap_or(0);
+    for test in &report.tests {
+        let word = if test.passed() { "ok    " } else { "FAILED" };
+        let ms = test.took.as_millis();
+        out::line(&format!("  {word}  {:widest$}  {ms:>5} ms", test.name));
+        for line in &test.printed {
+            out::line(&format!("          · {line}"));
+        }
+    }
+}
+
+fn print_failures(report: &Report) {
+    for failure in report.tests.iter().filter_map(|test| test.failure.as_ref()) {
+        out::line(&format!("\n{failure}"));
+    }
 }
 
 fn summary(files: &[File], took: Duration) -> String {

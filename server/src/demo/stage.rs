@@ -138,6 +138,7 @@ impl Stage {
             let new = NewRule {
                 name: name.clone(),
                 source: (*source).to_owned(),
+                tests: String::new(),
                 position: None,
             };
             let rule = engine.create_rule(location.id, new).await?;

@@ -14,6 +14,7 @@ mod endpoint;
 mod expect;
 mod play;
 mod received;
+mod report;
 mod seen;
 pub(crate) mod stage;
 pub(crate) mod words;
@@ -26,6 +27,7 @@ use rhai::Engine;
 
 use self::compile::Compiled;
 pub(in crate::script) use self::play::Play;
+pub use self::report::{Failure, Mistake, Report, TestReport};
 pub use self::stage::{CustomerKey, Heard, Person, Said};
 pub(crate) use self::stage::{Happening, Place, RuleError, Stage, Told, View};
 use super::Diagnostic;

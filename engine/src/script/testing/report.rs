@@ -15,6 +15,30 @@ pub struct Report {
 }
 
 impl Report {
+    /// What came of them, in one line: `2 of 7 tests failed; the first: …`.
+    pub fn summary(&self) -> String {
+        if let Some(first) = self.mistakes.first() {
+            let mistakes = self.mistakes.len();
+            return format!(
+                "the tests could not be run: {mistakes} mistake(s); the first: {first}"
+            );
+        }
+        let failed: Vec<&TestReport> = self.tests.iter().filter(|test| !test.passed()).collect();
+        let all = self.tests.len();
+        let Some(failure) = failed.first().and_then(|test| test.failure.as_ref()) else {
+            return format!("all {all} tests passed");
+        };
+        let Failure {
+            file,
+            line,
+            column,
+            message,
+            ..
+        } = failure;
+        let count = failed.len();
+        format!("{count} of {all} tests failed; the first: {file}:{line}:{column}: {message}")
+    }
+
     /// Whether all is well.
     pub fn passed(&self) -> bool {
         self.mistakes.is_empty() && self.tests.iter().all(TestReport::passed)
