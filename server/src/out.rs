@@ -8,7 +8,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 /// Columns of the narrowest terminal that we write for.
-const WIDTH: usize = 80;
+pub(crate) const WIDTH: usize = 80;
 
 /// Whom the output is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -171,6 +171,43 @@ fn excerpt(source: &str, found: &Diagnostic) -> (String, String) {
     )
 }
 
+/// Asks for a line at the terminal: what is typed stands behind it.
+pub(crate) fn prompt(text: &str) {
+    let mut out = io::stdout().lock();
+    let _ = write!(out, "{text}").and_then(|()| out.flush());
+}
+
+/// Breaks a text into lines of at most `width` letters, at spaces where it can.
+pub(crate) fn wrap(text: &str, width: usize) -> Vec<String> {
+    let mut lines = Vec::new();
+    for paragraph in text.split('\n') {
+        let mut line = String::new();
+        let mut length = 0;
+        for word in paragraph.split(' ') {
+            let letters = word.chars().count();
+            if length > 0 && length + 1 + letters > width {
+                lines.push(std::mem::take(&mut line));
+                length = 0;
+            }
+            if length > 0 {
+                line.push(' ');
+                length += 1;
+            }
+            for letter in word.chars() {
+                // An address may be longer than a line.
+                if length == width {
+                    lines.push(std::mem::take(&mut line));
+                    length = 0;
+                }
+                line.push(letter);
+                length += 1;
+            }
+        }
+        lines.push(line);
+    }
+    lines
+}
+
 /// Prints a line for the person at the terminal, beside the output.
 pub(crate) fn note(text: &str) {
     let _ = writeln!(io::stderr().lock(), "{text}");
@@ -191,6 +228,16 @@ pub(crate) fn diagnostic(file: &str, found: &Diagnostic) -> String {
 mod tests {
     use super::*;
     use serde_json::json;
+
+    #[test]
+    fn a_long_line_breaks_at_a_space_and_a_long_word_anywhere() {
+        assert_eq!(wrap("one two three", 8), ["one two", "three"]);
+        assert_eq!(wrap("one\ntwo", 8), ["one", "two"]);
+        assert_eq!(
+            wrap("see https://example", 8),
+            ["see", "https://", "example"]
+        );
+    }
 
     #[test]
     fn a_table_fits_eighty_columns_and_holds_no_control_characters() {

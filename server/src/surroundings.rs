@@ -141,6 +141,7 @@ mod tests {
         for (text, part) in [
             ("langage = 'es'", "langage"),
             ("time_zone = 'Lima'", "Europe/Berlin"),
+            ("endpoints = [7]", "'endpoints' is a list of names"),
             ("name = 7", "'name' is a text"),
             ("name = ", "expected"),
         ] {

@@ -23,6 +23,7 @@ mod rounds;
 mod schedules;
 mod scripts;
 mod server;
+mod simulating;
 mod templates;
 mod testing;
 mod tidy;

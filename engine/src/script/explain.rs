@@ -246,10 +246,7 @@ fn reserved(name: &str) -> String {
 }
 
 /// The most similar of some names, if one is similar enough to be meant.
-pub(super) fn nearest<'a>(
-    name: &str,
-    candidates: impl IntoIterator<Item = &'a str>,
-) -> Option<&'a str> {
+pub fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let allowed = ((name.chars().count() + 1) / 3).clamp(1, 3);
     candidates
         .into_iter()

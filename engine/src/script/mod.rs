@@ -39,6 +39,7 @@ use crate::domain::time::Timestamp;
 
 pub use self::check::editor::{Completion, Hover};
 pub use self::diagnostic::{Diagnostic, Severity};
+pub use self::explain::nearest;
 pub use self::surroundings::{KnownTemplates, Surroundings};
 
 /// Compiles and runs scripts. Built once and shared: cloning it costs one reference count.

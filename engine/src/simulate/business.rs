@@ -2,13 +2,16 @@
 
 use std::sync::Arc;
 
+use chrono::{NaiveDate, NaiveTime};
 use chrono_tz::Tz;
 use serde_json::{Map, Value};
 
 use crate::adapter::{Adapter, SendError, SendErrorKind};
 use crate::domain::content::Content;
+use crate::domain::local;
 use crate::domain::location::LocationSettings;
 use crate::domain::template::TemplateShape;
+use crate::domain::time::Timestamp;
 use crate::script::testing::TestHost;
 use crate::script::{KnownTemplates, ScriptHost, Surroundings};
 use crate::store::Scratch;
@@ -39,6 +42,13 @@ impl Default for Business {
             endpoints: Vec::new(),
         }
     }
+}
+
+/// Monday, 5 January 2026, at ten in the morning: when worlds begin unless they are told otherwise.
+pub fn first_morning(zone: Tz) -> Timestamp {
+    const TEN: NaiveTime = NaiveTime::from_hms_opt(10, 0, 0).expect("it is a time of the day");
+    const DAY: NaiveDate = NaiveDate::from_ymd_opt(2026, 1, 5).expect("it is a day");
+    local::first(DAY.and_time(TEN), zone)
 }
 
 impl Business {

@@ -9,7 +9,7 @@ use crate::domain::contact::{Address, Contact, Peer, Phone};
 use crate::domain::content::Content;
 use crate::domain::conversation::Conversation;
 use crate::domain::delivery::DeliveryState;
-use crate::domain::ids::ConversationId;
+use crate::domain::ids::{ConversationId, DeliveryId};
 use crate::domain::inbound::{self, Item, Stage, Status, Topic, Update};
 use crate::domain::message::{Body, Message};
 use crate::provision::PersonSend;
@@ -133,7 +133,7 @@ impl World {
         self.settle().await
     }
 
-    /// A person answers the customer from the inbox.
+    /// A person answers the customer from the inbox; gives the message that is to leave.
     ///
     /// # Errors
     /// The provider would not take it.
@@ -141,7 +141,7 @@ impl World {
         &mut self,
         customer: CustomerKey,
         content: Content,
-    ) -> Result<(), Error> {
+    ) -> Result<DeliveryId, Error> {
         let conversation_id = self.introduce(customer).await?;
         let send = PersonSend {
             content,
@@ -149,10 +149,10 @@ impl World {
             reply_to: None,
             idempotency_key: None,
         };
-        self.engine
-            .send(self.location.id, conversation_id, send)
-            .await?;
-        self.settle().await
+        let sent = self.engine.send(self.location.id, conversation_id, send);
+        let id = sent.await?;
+        self.settle().await?;
+        Ok(id)
     }
 
     /// The customer opens everything that arrived.

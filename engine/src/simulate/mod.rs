@@ -4,17 +4,21 @@
 
 mod business;
 mod customers;
+pub mod effects;
 mod endpoints;
 mod phones;
+mod repeat;
 mod stage;
 mod story;
 mod suite;
 mod world;
 
 pub use crate::script::testing::{
-    CustomerKey, Failure, Heard, Mistake, Person, Report, Said, TestHost, TestReport,
+    CustomerKey, Failure, Heard, Mistake, Person, Report, Said, TestHost, TestReport, choices,
+    media, read_moment, words,
 };
-pub use business::{Business, Provider, Workshop};
-pub use story::{Asked, Cause, Reply, Scene, Story};
+pub use business::{Business, Provider, Workshop, first_morning};
+pub use repeat::on_own_thread;
+pub use story::{Asked, Cause, Reply, Scene, Story, clock};
 pub use suite::{Beside, Source, Suite};
 pub use world::{Error, World};

@@ -4,12 +4,11 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-use chrono::{NaiveDate, TimeZone as _};
 use chrono_tz::Tz;
 use serde_json::{Map, Value};
 use tokio::runtime::Runtime;
 
-use super::business::{Business, Workshop};
+use super::business::{Business, Workshop, first_morning};
 use super::suite::Suite;
 use super::world::{Error, World};
 use crate::domain::ids::CountedIds;
@@ -144,15 +143,6 @@ fn told(error: Error) -> String {
     error.to_string()
 }
 
-/// Monday, 5 January 2026, at ten in the morning.
-fn first_morning(zone: Tz) -> Timestamp {
-    let morning = NaiveDate::from_ymd_opt(2026, 1, 5).and_then(|day| day.and_hms_opt(10, 0, 0));
-    let local = morning.and_then(|local| zone.from_local_datetime(&local).earliest());
-    local.map_or(Timestamp::from_seconds(1_767_607_200), |at| {
-        at.to_utc().into()
-    })
-}
-
 impl Stage for LazyWorld {
     fn now(&self) -> Timestamp {
         let state = self.state();
@@ -243,7 +233,10 @@ impl Stage for LazyWorld {
     fn happen(&self, customer: CustomerKey, event: &Happening) -> Told<()> {
         self.with(async |world| match event {
             Happening::Owner(text) => world.owner_says(customer, text).await,
-            Happening::Agent(content) => world.agent_says(customer, content.clone()).await,
+            Happening::Agent(content) => {
+                let sent = world.agent_says(customer, content.clone());
+                sent.await.map(drop)
+            }
             Happening::Reads => world.reads(customer).await,
             Happening::Fails(failure) => world.message_fails(customer, failure).await,
             Happening::WindowCloses => world.close_window(customer),

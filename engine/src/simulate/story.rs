@@ -6,14 +6,16 @@ use std::fmt;
 
 use chrono_tz::Tz;
 
+use super::effects;
 use super::world::{Error, World};
 use crate::decide::Visit;
 use crate::domain::content::Content;
 use crate::domain::delivery::{DeliveryState, Origin};
 use crate::domain::effect::Effect;
 use crate::domain::event::{EchoOrigin, Event, Payload};
-use crate::domain::ids::{ContactId, EventId};
+use crate::domain::ids::{ContactId, DeliveryId, EventId};
 use crate::domain::inbound::Stage;
+use crate::domain::local;
 use crate::domain::run::{Outcome, TraceLine};
 use crate::domain::time::Timestamp;
 use crate::script::testing::words;
@@ -84,6 +86,8 @@ pub struct Asked {
 /// A message that was to be sent, and what became of it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Reply {
+    /// This message.
+    pub delivery_id: DeliveryId,
     /// What left, or would have.
     pub content: Content,
     /// When that was settled.
@@ -184,11 +188,18 @@ impl World {
                     .iter()
                     .map(|failure| format!(": {}", failure.kind));
                 let why: String = why.collect();
-                let text = format!("a message was {}{why}", status.stage.name());
+                let became = match status.stage {
+                    Stage::Failed => "failed".to_owned(),
+                    stage => format!("was {}", stage.name()),
+                };
+                let text = format!("a message {became}{why}");
                 (Cause::Provider, text)
             }
             Payload::Timer { handler, .. } | Payload::Tick { handler, .. } => {
                 (Cause::Time, format!("{} calls {handler}", rule()))
+            }
+            Payload::Response { endpoint, .. } => {
+                (Cause::Other, format!("{endpoint} answers {}", rule()))
             }
             other => (Cause::Other, other.kind().to_owned()),
         }
@@ -205,6 +216,7 @@ impl From<DeliveryRow> for Reply {
             }
         });
         Self {
+            delivery_id: row.delivery.id,
             content: row.delivery.content,
             at: row.updated_at,
             state: row.delivery.state,
@@ -215,13 +227,13 @@ impl From<DeliveryRow> for Reply {
 
 impl Asked {
     /// Why the rule did what it did, as a sentence that goes on after its name.
-    pub fn why(&self) -> String {
+    pub fn why(&self, zone: Tz) -> String {
         let ran = &self.handler;
         match &self.outcome {
-            Outcome::NoHandler => "has no function for this".to_owned(),
             Outcome::Nothing => format!("ran {ran} and wanted nothing"),
             Outcome::Effects => {
-                let wanted: Vec<String> = self.effects.iter().map(name_of).collect();
+                let wanted = self.effects.iter();
+                let wanted: Vec<String> = wanted.map(|it| effects::briefly(it, zone)).collect();
                 format!("ran {ran}: {}", wanted.join(", "))
             }
             Outcome::Error {
@@ -229,18 +241,45 @@ impl Asked {
                 line,
                 column,
             } => format!("failed in {ran} at {line}:{column}: {message}"),
-            Outcome::Held => "was not asked: someone else is in charge of the chat".to_owned(),
-            Outcome::Stopped => "was not asked: an earlier rule said stop()".to_owned(),
-            Outcome::Moot { why } => format!("was not called: {why}"),
-            Outcome::NotSilent => "was not called: someone wrote in the meantime".to_owned(),
+            Outcome::NoHandler => format!("has {}", self.why_not()),
+            Outcome::Held | Outcome::Stopped => format!("was not asked: {}", self.why_not()),
+            Outcome::Moot { .. } | Outcome::NotSilent => {
+                format!("was not called: {}", self.why_not())
+            }
+        }
+    }
+
+    /// What kept the rule from running; "" if it ran.
+    pub fn why_not(&self) -> &str {
+        match &self.outcome {
+            Outcome::Nothing | Outcome::Effects | Outcome::Error { .. } => "",
+            Outcome::NoHandler => "no function for this",
+            Outcome::Held => "someone else is in charge of the chat",
+            Outcome::Stopped => "an earlier rule said stop()",
+            Outcome::Moot { why } => why,
+            Outcome::NotSilent => "someone wrote in the meantime",
         }
     }
 }
 
-/// What an effect does, as it is stored.
-fn name_of(effect: &Effect) -> String {
-    let json = serde_json::to_value(effect).unwrap_or_default();
-    json["do"].as_str().unwrap_or("something").to_owned()
+impl Scene {
+    /// Who did it, in front of what they did.
+    pub fn who(&self) -> String {
+        match self.cause {
+            Cause::Customer => format!("{}: ", self.customer),
+            Cause::Owner => format!("the owner, to {}: ", self.customer),
+            Cause::Agent => format!("the inbox, to {}: ", self.customer),
+            Cause::Provider | Cause::Time | Cause::Other if self.customer.is_empty() => {
+                "· ".to_owned()
+            }
+            Cause::Provider | Cause::Time | Cause::Other => format!("· {}: ", self.customer),
+        }
+    }
+}
+
+/// What the clocks in `zone` show, as it stands in front of what happened then: `Wed 07 Jan 10:00`.
+pub fn clock(at: Timestamp, zone: Tz) -> String {
+    local::shown(at, zone).format("%a %d %b %H:%M").to_string()
 }
 
 impl Reply {
@@ -264,24 +303,12 @@ impl Reply {
 /// As lines for a person, each with the location's time.
 impl fmt::Display for Story {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let clock = |at: Timestamp| {
-            let local = at.to_utc().with_timezone(&self.zone);
-            local.format("%a %d %b %H:%M").to_string()
-        };
+        let clock = |at: Timestamp| clock(at, self.zone);
         const MARGIN: &str = "                  ";
         for scene in &self.scenes {
-            let who = match scene.cause {
-                Cause::Customer => format!("{}: ", scene.customer),
-                Cause::Owner => format!("the owner, to {}: ", scene.customer),
-                Cause::Agent => format!("the inbox, to {}: ", scene.customer),
-                Cause::Provider | Cause::Time | Cause::Other if scene.customer.is_empty() => {
-                    "· ".to_owned()
-                }
-                Cause::Provider | Cause::Time | Cause::Other => format!("· {}: ", scene.customer),
-            };
-            writeln!(f, "{}  {who}{}", clock(scene.at), scene.text)?;
+            writeln!(f, "{}  {}{}", clock(scene.at), scene.who(), scene.text)?;
             for asked in &scene.asked {
-                writeln!(f, "{MARGIN}{} {}", asked.rule, asked.why())?;
+                writeln!(f, "{MARGIN}{} {}", asked.rule, asked.why(self.zone))?;
                 for line in &asked.trace {
                     writeln!(f, "{MARGIN}  · {}", line.text)?;
                 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::business::{Business, Workshop};
+use super::repeat::STACK_BYTES;
 use super::stage::LazyWorld;
 use crate::script::testing::{FailedIn, Failure, Mistake, Played, Report, TestReport, TestScript};
 
@@ -12,8 +13,6 @@ use crate::script::testing::{FailedIn, Failure, Mistake, Played, Report, TestRep
 const MAX_TIME: Duration = Duration::from_secs(10);
 /// How long the tests of a rule may take together where a server runs them.
 const MAX_TIME_TOGETHER: Duration = Duration::from_secs(60);
-/// Stack of the thread of a test: the test's language, the engine and the rule's language lie on it.
-const STACK_BYTES: usize = 32 * 1024 * 1024;
 
 /// A script and what people call it.
 #[derive(Clone, Debug)]

@@ -172,31 +172,53 @@ impl World {
     }
 
     /// The name of a rule.
-    pub(super) fn rule_name(&self, id: RuleId) -> &str {
+    pub fn rule_name(&self, id: RuleId) -> &str {
         let found = self.rules.iter().find(|(own, _)| *own == id);
         found.map_or("a rule", |(_, name)| name)
     }
 
-    /// Publishes a rule; it is asked after those that are there.
+    /// Publishes a rule; it is asked after those that are there, or in the place of the one of its name.
     ///
     /// # Errors
     /// It has mistakes.
     pub async fn publish(&mut self, name: &str, source: &str) -> Result<RuleId, Error> {
-        let new = NewRule {
-            name: name.to_owned(),
-            source: source.to_owned(),
-            tests: String::new(),
-            position: None,
+        let known = self.rules.iter().find(|(_, known)| known == name);
+        let rule = match known.map(|(id, _)| *id) {
+            Some(id) => {
+                let draft = source.to_owned();
+                let saved = self.engine.save_draft(self.location.id, id, draft, None);
+                saved.await?
+            }
+            None => {
+                let new = NewRule {
+                    name: name.to_owned(),
+                    source: source.to_owned(),
+                    tests: String::new(),
+                    position: None,
+                };
+                self.engine.create_rule(self.location.id, new).await?
+            }
         };
-        let rule = self.engine.create_rule(self.location.id, new).await?;
         let rule = self.engine.publish_as_is(rule).await?;
-        self.rules.push((rule.id, name.to_owned()));
+        if self.rules.iter().all(|(known, _)| *known != rule.id) {
+            self.rules.push((rule.id, name.to_owned()));
+        }
         let setup = self.engine.core.setup.location(self.location.id).await?;
         self.someone_listens = setup.is_some_and(|setup| {
             let mut rules = setup.rules.iter();
             rules.any(|rule| rule.script.defines("on_status"))
         });
         Ok(rule.id)
+    }
+
+    /// Takes a rule out of service, until it is published again.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn retire(&mut self, id: RuleId) -> Result<(), Error> {
+        let switched = self.engine.set_rule_enabled(self.location.id, id, false);
+        switched.await?;
+        Ok(())
     }
 
     /// Changes the location's name, zone or settings by what stands in `changes`.

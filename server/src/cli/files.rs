@@ -42,6 +42,30 @@ pub(super) fn scripts(paths: &[PathBuf]) -> Result<Vec<PathBuf>, Failure> {
     Ok(found.into_iter().collect())
 }
 
+/// The rules that the paths name, in the order given, those of a folder in alphabetical order. Without
+/// paths, the ones that lie in this folder.
+pub(super) fn rules(paths: &[PathBuf]) -> Result<Vec<PathBuf>, Failure> {
+    let mut rules: Vec<PathBuf> = Vec::new();
+    if paths.is_empty() {
+        rules = scripts(&[])?;
+        rules.retain(|path| path.components().count() == 1);
+    }
+    for path in paths {
+        for rule in scripts(std::slice::from_ref(path))? {
+            if !rules.contains(&rule) {
+                rules.push(rule);
+            }
+        }
+    }
+    rules.retain(|path| !is_test(path));
+    if rules.is_empty() {
+        return Err(Failure::new(
+            "there are no rules here; name files or folders with *.rhai",
+        ));
+    }
+    Ok(rules)
+}
+
 fn find(folder: &Path, found: &mut BTreeSet<PathBuf>) -> Result<(), Failure> {
     for entry in fs::read_dir(folder)? {
         let path = entry?.path();

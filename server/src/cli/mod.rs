@@ -13,6 +13,7 @@ mod open;
 mod rule;
 mod secret;
 mod serve;
+mod simulate;
 mod template;
 mod test;
 mod token;
@@ -73,6 +74,7 @@ enum Command {
     Demo,
     Test(test::Test),
     Check(check::Check),
+    Simulate(simulate::Simulate),
     /// Print every setting with its default, as a file to begin with
     Settings,
     /// Look up what rules can write: functions, properties, handlers
@@ -142,6 +144,7 @@ async fn run(cli: Cli) -> Result<(), Failure> {
         Command::Keys(keys) => keys.run(),
         Command::Test(test) => test.run(format).await,
         Command::Check(check) => check.run(format),
+        Command::Simulate(simulate) => simulate.run().await,
         Command::Serve(serve) => {
             flags.settings.extend(serve.settings());
             let config = Config::load(&flags)?;
@@ -192,6 +195,7 @@ async fn on_database(command: Command, config: &Config, format: Format) -> Resul
         | Command::Settings
         | Command::Test(_)
         | Command::Check(_)
+        | Command::Simulate(_)
         | Command::Keys(_)
         | Command::Migrate => Ok(()),
     }

@@ -7,9 +7,8 @@ use rejoinder_adapters::simulator::ReceivedMessage;
 use rejoinder_engine::domain::time::Timestamp;
 
 use super::stage::{CUSTOMERS, Stage};
+use crate::out::{WIDTH, wrap};
 
-/// Columns of a line at most.
-const WIDTH: usize = 80;
 /// Columns before the text: the time and who speaks.
 const INDENT: usize = 20;
 /// How long a reader gets for a line, if there is one.
@@ -108,34 +107,4 @@ fn reads(message: &ReceivedMessage) -> String {
         text.push_str(&format!("\n[{}] {}", nth + 1, button.title));
     }
     text
-}
-
-/// Breaks a text into lines of at most `width` letters, at spaces where it can.
-fn wrap(text: &str, width: usize) -> Vec<String> {
-    let mut lines = Vec::new();
-    for paragraph in text.split('\n') {
-        let mut line = String::new();
-        for word in paragraph.split(' ') {
-            if !line.is_empty() && line.chars().count() + 1 + word.chars().count() > width {
-                lines.push(std::mem::take(&mut line));
-            }
-            if !line.is_empty() {
-                line.push(' ');
-            }
-            line.push_str(word);
-        }
-        lines.push(line);
-    }
-    lines
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_long_line_breaks_at_a_space() {
-        assert_eq!(wrap("one two three", 8), ["one two", "three"]);
-        assert_eq!(wrap("one\ntwo", 8), ["one", "two"]);
-    }
 }

@@ -58,16 +58,12 @@ pub(super) fn register(api: &mut Api<'_>) {
 }
 
 fn voice() -> FromCustomer {
-    FromCustomer(Body::Media(Media {
+    FromCustomer(Body::Media(media(MediaLink {
         media: MediaKind::Voice,
-        reference: "voice".to_owned(),
-        mime: "audio/ogg".to_owned(),
+        url: "voice".to_owned(),
         name: None,
         caption: None,
-        sha256: None,
-        size_bytes: None,
-        url: None,
-    }))
+    })))
 }
 
 fn order(items: rhai::Array) -> Fallible<FromCustomer> {
@@ -134,7 +130,8 @@ pub(super) fn body(value: Dynamic) -> Fallible<Body> {
     }
 }
 
-fn media(link: MediaLink) -> Media {
+/// A file as the customer sends it.
+pub fn media(link: MediaLink) -> Media {
     let mime = match link.media {
         MediaKind::Image => "image/jpeg",
         MediaKind::Video => "video/mp4",

@@ -10,7 +10,7 @@ use super::stage::{CustomerKey, Happening, Heard, Person, Said};
 use super::{answers, content};
 use crate::domain::contact::Phone;
 use crate::domain::content::Content;
-use crate::domain::message::{Body, Referral, ReplyTo};
+use crate::domain::message::{Referral, ReplyTo};
 use crate::script::api::content::{known_keys, optional};
 use crate::script::api::registrar::{Api, api};
 use crate::script::api::{Fallible, fail};
@@ -113,7 +113,7 @@ pub(super) fn register(api: &mut Api<'_>) {
         /// ```rhai
         /// customer.reacts("👍");
         /// ```
-        fn "customer.reacts(emoji: text)" => reacts;
+        fn "customer.reacts(emoji: text)" => answers::reacts;
 
         /// The customer changes their own latest message.
         ///
@@ -266,20 +266,6 @@ fn says(customer: &mut Customer, what: Dynamic, more: &Map) -> Fallible<()> {
     customer.send(&said)
 }
 
-fn reacts(customer: &mut Customer, emoji: &str) -> Fallible<()> {
-    let Some(latest) = customer.heard().pop() else {
-        return fail(format!(
-            "{} has received nothing to react to",
-            customer.name
-        ));
-    };
-    let body = Body::Reaction {
-        message_id: latest.provider_id,
-        emoji: emoji.to_owned(),
-    };
-    customer.send(&Said::from(body))
-}
-
 fn last_said(customer: &Customer) -> Fallible<String> {
     match customer.play.last_said(customer.key) {
         Some(id) => Ok(id),
@@ -288,16 +274,9 @@ fn last_said(customer: &Customer) -> Fallible<String> {
 }
 
 fn edits(customer: &mut Customer, text: &str) -> Fallible<()> {
-    let body = Body::Edit {
-        message_id: last_said(customer)?,
-        body: Box::new(Body::Text {
-            text: text.to_owned(),
-        }),
-    };
-    customer.send(&Said::from(body))
+    customer.send(&Said::edit(last_said(customer)?, text))
 }
 
 fn revokes(customer: &mut Customer) -> Fallible<()> {
-    let message_id = last_said(customer)?;
-    customer.send(&Said::from(Body::Revoke { message_id }))
+    customer.send(&Said::revoke(last_said(customer)?))
 }

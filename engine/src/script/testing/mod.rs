@@ -17,15 +17,18 @@ mod received;
 mod report;
 mod seen;
 pub(crate) mod stage;
-pub(crate) mod words;
+pub mod words;
 mod world;
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use chrono_tz::Tz;
 use rhai::Engine;
 
+pub use self::answers::choices;
 use self::compile::Compiled;
+pub use self::content::media;
 pub(in crate::script) use self::play::Play;
 pub use self::report::{Failure, Mistake, Report, TestReport};
 pub use self::stage::{CustomerKey, Heard, Person, Said};
@@ -33,6 +36,14 @@ pub(crate) use self::stage::{Happening, Place, RuleError, Stage, Told, View};
 use super::Diagnostic;
 use super::api::registrar::Api;
 use super::catalog::Catalog;
+use crate::domain::local;
+use crate::domain::time::Timestamp;
+
+/// A moment on the location's clocks as tests write it: `2026-12-24 18:00`.
+pub fn read_moment(text: &str, zone: Tz) -> Option<Timestamp> {
+    let shown = super::api::time::read_time(text).ok()?;
+    Some(local::first(shown, zone))
+}
 
 /// Compiles and plays tests. Built once and shared: cloning it costs one reference count.
 #[derive(Clone)]

@@ -4,7 +4,7 @@ use crate::domain::content::{Content, Row, Section, TemplateContent};
 use crate::domain::message::Body;
 
 /// A message to a customer, in one line.
-pub(crate) fn content(content: &Content) -> String {
+pub fn content(content: &Content) -> String {
     match content {
         Content::Text { text } => one_line(text),
         Content::Media(media) => {
@@ -50,7 +50,7 @@ pub(crate) fn content(content: &Content) -> String {
 }
 
 /// A template with its values.
-pub(crate) fn template(template: &TemplateContent) -> String {
+pub fn template(template: &TemplateContent) -> String {
     let values: Vec<String> = template
         .body
         .iter()
@@ -63,12 +63,12 @@ pub(crate) fn template(template: &TemplateContent) -> String {
 }
 
 /// The rows of all sections, in order.
-pub(crate) fn rows(sections: &[Section]) -> impl Iterator<Item = &Row> + Clone {
+pub fn rows(sections: &[Section]) -> impl Iterator<Item = &Row> + Clone {
     sections.iter().flat_map(|section| &section.rows)
 }
 
 /// A message of a customer, in one line.
-pub(crate) fn body(body: &Body) -> String {
+pub fn body(body: &Body) -> String {
     let text = one_line(body.text());
     match body {
         Body::Text { .. } => text,
@@ -83,7 +83,7 @@ pub(crate) fn body(body: &Body) -> String {
 }
 
 /// A text on one line; what is longer than a screen is cut.
-pub(crate) fn one_line(text: &str) -> String {
+pub fn one_line(text: &str) -> String {
     const LETTERS: usize = 300;
     let mut line: String = text
         .chars()
