@@ -79,6 +79,10 @@ impl Business {
                     })?;
                 }
                 ("name" | "time_zone", _) => return Err(format!("the {name} is a text")),
+                ("vars", Value::Object(vars)) => {
+                    self.settings.vars.extend(vars.clone());
+                    settings["vars"] = self.settings.vars.clone().into();
+                }
                 _ => settings[name] = value.clone(),
             }
         }

@@ -11,6 +11,7 @@ mod repeat;
 mod stage;
 mod story;
 mod suite;
+mod templates;
 mod world;
 
 pub use crate::script::testing::{

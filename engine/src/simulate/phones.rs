@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use futures_util::future::BoxFuture;
 
 use super::business::Provider;
+use super::templates;
 use crate::adapter::{
     Adapter, CredentialField, Credentials, Outgoing, Received, Refused, Route, SendError,
     SendErrorKind, Sent, Signal, Webhook,
@@ -16,6 +17,7 @@ use crate::crypto::Secret;
 use crate::domain::content::Content;
 use crate::domain::ids::DeliveryId;
 use crate::domain::inbound::{Inbound, Item};
+use crate::domain::template::TemplateShape;
 use crate::domain::time::Timestamp;
 use crate::domain::window;
 use crate::script::testing::Heard;
@@ -31,6 +33,8 @@ const WANTS_NONE: i64 = 131_050;
 pub(super) struct Phones {
     clock: Arc<dyn Clock>,
     provider: Provider,
+    /// The templates that there are; none: they are not known, and any will do.
+    templates: Vec<TemplateShape>,
     state: Mutex<State>,
 }
 
@@ -58,10 +62,15 @@ pub(super) struct Arrived {
 }
 
 impl Phones {
-    pub(super) fn new(clock: Arc<dyn Clock>, provider: Provider) -> Self {
+    pub(super) fn new(
+        clock: Arc<dyn Clock>,
+        provider: Provider,
+        templates: Vec<TemplateShape>,
+    ) -> Self {
         Self {
             clock,
             provider,
+            templates,
             state: Mutex::default(),
         }
     }
@@ -170,6 +179,9 @@ impl Phones {
                     WANTS_NONE,
                     "the customer has switched off messages of this business",
                 ));
+            }
+            if let Content::Template(template) = outgoing.content {
+                templates::check(&self.templates, template, outgoing.language)?;
             }
         }
         let provider_id = self.next_id("out");

@@ -62,6 +62,8 @@ pub enum Cause {
     Agent,
     /// The provider, telling what became of a message.
     Provider,
+    /// A program that a rule has called.
+    Endpoint,
     /// Time: a follow-up, or a schedule.
     Time,
     /// Anything else.
@@ -198,8 +200,14 @@ impl World {
             Payload::Timer { handler, .. } | Payload::Tick { handler, .. } => {
                 (Cause::Time, format!("{} calls {handler}", rule()))
             }
-            Payload::Response { endpoint, .. } => {
-                (Cause::Other, format!("{endpoint} answers {}", rule()))
+            Payload::Response {
+                endpoint, response, ..
+            } => {
+                let text = match response.error {
+                    Some(fault) => format!("{endpoint} did not answer: {}", fault.name()),
+                    None => format!("{endpoint} answered with {}", response.status),
+                };
+                (Cause::Endpoint, text)
             }
             other => (Cause::Other, other.kind().to_owned()),
         }
@@ -269,10 +277,10 @@ impl Scene {
             Cause::Customer => format!("{}: ", self.customer),
             Cause::Owner => format!("the owner, to {}: ", self.customer),
             Cause::Agent => format!("the inbox, to {}: ", self.customer),
-            Cause::Provider | Cause::Time | Cause::Other if self.customer.is_empty() => {
-                "· ".to_owned()
+            _ if self.customer.is_empty() => "· ".to_owned(),
+            Cause::Provider | Cause::Endpoint | Cause::Time | Cause::Other => {
+                format!("· {}: ", self.customer)
             }
-            Cause::Provider | Cause::Time | Cause::Other => format!("· {}: ", self.customer),
         }
     }
 }

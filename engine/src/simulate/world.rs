@@ -80,7 +80,11 @@ impl World {
         start: Timestamp,
     ) -> Result<Self, Error> {
         let clock = Arc::new(ManualClock::starting_at(start));
-        let phones = Arc::new(Phones::new(clock.clone(), workshop.provider.clone()));
+        let phones = Arc::new(Phones::new(
+            clock.clone(),
+            workshop.provider.clone(),
+            business.templates.clone(),
+        ));
         let endpoints = Endpoints::default();
         let ring = Vault::generate_ring("simulated");
         let vault = Vault::from_ring(&ring).map_err(|error| Error::Senseless(error.to_string()))?;

@@ -52,7 +52,7 @@ pub(super) fn register(api: &mut Api<'_>) {
         };
 
         /// Changes the location by what stands in the map: `name`, `time_zone`, `language`, `vars`, and the
-        /// other settings of a location. The rest stays.
+        /// other settings of a location. The rest stays, and of `vars` what is not named.
         ///
         /// ```rhai
         /// location(#{ time_zone: "America/Sao_Paulo", vars: #{ phone: "+55 11 4002" } });

@@ -86,7 +86,7 @@ impl Screen {
             let time = clock(scene.at, self.zone);
             let look = match scene.cause {
                 Cause::Customer | Cause::Owner | Cause::Agent => Look::Plain,
-                Cause::Provider | Cause::Time | Cause::Other => Look::Faint,
+                Cause::Provider | Cause::Endpoint | Cause::Time | Cause::Other => Look::Faint,
             };
             self.hanging(&format!("{time}  {}{}", scene.who(), scene.text), look);
         }
