@@ -98,7 +98,7 @@ async fn the_api_takes_hours_and_says_what_is_wrong_with_them() {
     });
     let path = format!("/locations/{}", house.created("/locations", location).await);
     let quiet = json!({ "from": "20:00", "to": "08:00", "days": ["sun"] });
-    let holidays = json!([{ "date": "2026-12-25", "until": "2026-12-26", "name": "Christmas" }]);
+    let holidays = json!([{ "date": "2026-12-25", "to": "2026-12-26", "name": "Christmas" }]);
     let change = json!({ "settings": { "quiet_hours": quiet, "holidays": holidays } });
     let (status, answer) = house.api(Method::PATCH, &path, Some(change)).await;
     assert_eq!(status, StatusCode::OK, "{answer}");

@@ -63,7 +63,7 @@ pub struct Holiday {
 struct Written {
     date: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    until: Option<String>,
+    to: Option<String>,
     #[serde(default, skip_serializing_if = "String::is_empty")]
     name: String,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -91,7 +91,7 @@ pub enum HoursError {
     #[error("holidays: '{0}' is not a date; write for example \"2026-12-25\"")]
     Date(String),
     /// A holiday that ends before it begins.
-    #[error("holidays: {0} is until {1}, which is before it")]
+    #[error("holidays: {0} goes to {1}, which is before it")]
     Backwards(NaiveDate, NaiveDate),
     /// A holiday's hours do not read, or overlap.
     #[error("holidays, {0}: {1}")]
@@ -137,7 +137,7 @@ impl TryFrom<Written> for Holiday {
             NaiveDate::parse_from_str(text, DATE).map_err(|_| shown())
         };
         let date = read(&written.date)?;
-        let until = written.until.as_deref().map_or(Ok(date), read)?;
+        let until = written.to.as_deref().map_or(Ok(date), read)?;
         if until < date {
             return Err(HoursError::Backwards(date, until));
         }
@@ -160,7 +160,7 @@ impl From<Holiday> for Written {
         let until = (holiday.until != holiday.date).then_some(holiday.until);
         Self {
             date: holiday.date.format(DATE).to_string(),
-            until: until.map(|until| until.format(DATE).to_string()),
+            to: until.map(|until| until.format(DATE).to_string()),
             name: holiday.name,
             hours: holiday.hours.iter().map(Shift::to_string).collect(),
         }

@@ -16,7 +16,7 @@ fn calendar(hours: &str, holidays: &str) -> Calendar {
 fn shop() -> Calendar {
     let hours = r#"{"mon": ["09:00-13:00", "14:00-18:00"], "fri": ["18:00-24:00"], "sat": ["00:00-02:00", "18:00-02:00"]}"#;
     let holidays = r#"[{"date": "2026-01-12", "name": "Stocktaking", "hours": ["10:00-11:00"]},
-        {"date": "2026-01-16", "until": "2026-01-19"}]"#;
+        {"date": "2026-01-16", "to": "2026-01-19"}]"#;
     calendar(hours, holidays)
 }
 
@@ -145,7 +145,7 @@ fn holidays_have_hours_of_their_own_or_none() {
 fn without_hours_it_is_always_open_but_for_holidays() {
     let always = calendar("null", "[]");
     check(&always, "2026-01-05T03:00:00", true, "never", "never");
-    let closed_once = calendar("null", r#"[{"date": "2026-12-25", "until": "2026-12-26"}]"#);
+    let closed_once = calendar("null", r#"[{"date": "2026-12-25", "to": "2026-12-26"}]"#);
     check(
         &closed_once,
         "2026-12-24T12:00:00",
@@ -162,7 +162,7 @@ fn without_hours_it_is_always_open_but_for_holidays() {
     );
     let never_again = calendar(
         r#"{"mon": ["09:00-10:00"]}"#,
-        r#"[{"date": "2026-01-01", "until": "2030-01-01"}]"#,
+        r#"[{"date": "2026-01-01", "to": "2030-01-01"}]"#,
     );
     check(&never_again, "2026-01-05T09:30:00", false, "never", "never");
 }
@@ -230,7 +230,7 @@ fn what_cannot_be_meant_is_refused_with_a_hint() {
     }
     for (json, hint) in [
         (
-            r#"[{"date": "2026-12-25", "until": "2026-12-24"}]"#,
+            r#"[{"date": "2026-12-25", "to": "2026-12-24"}]"#,
             "which is before it",
         ),
         (
@@ -258,7 +258,7 @@ fn hours_are_written_as_they_were_read() {
     let json = r#"{"fri":["18:00-02:00"],"mon":["00:00-24:00"]}"#;
     let hours: OpeningHours = serde_json::from_str(json).expect("hours");
     assert_eq!(serde_json::to_string(&hours).expect("json"), json);
-    let json = r#"[{"date":"2026-12-25","until":"2026-12-26","name":"Christmas","hours":["09:00-12:00"]},{"date":"2027-01-01"}]"#;
+    let json = r#"[{"date":"2026-12-25","to":"2026-12-26","name":"Christmas","hours":["09:00-12:00"]},{"date":"2027-01-01"}]"#;
     let holidays: Holidays = serde_json::from_str(json).expect("holidays");
     assert_eq!(serde_json::to_string(&holidays).expect("json"), json);
 }

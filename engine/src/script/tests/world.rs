@@ -39,7 +39,7 @@ impl World {
         .expect("hours");
         settings.holidays = serde_json::from_value(json!([
             { "date": "2026-11-25", "name": "Town fair", "hours": ["10:00-12:00"] },
-            { "date": "2026-12-21", "until": "2027-01-03" },
+            { "date": "2026-12-21", "to": "2027-01-03" },
         ]))
         .expect("holidays");
         let snapshot = Snapshot {
