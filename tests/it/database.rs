@@ -9,7 +9,45 @@ const POSTGRES: &str = "REJOINDER_TEST_POSTGRES";
 
 pub(crate) struct Database {
     pub(crate) url: String,
-    _folder: Option<TempDir>,
+    _place: Place,
+}
+
+/// Where a database is; dropping it takes the database away.
+enum Place {
+    Folder { _folder: TempDir },
+    Server(OnServer),
+}
+
+/// A database of the server that `tests/run` starts.
+struct OnServer {
+    server: String,
+    name: String,
+}
+
+impl Drop for OnServer {
+    /// A run of all tests would leave gigabytes behind otherwise. What a test still has open is cut off.
+    fn drop(&mut self) {
+        let (server, name) = (self.server.clone(), self.name.clone());
+        // The test's own runtime cannot wait here.
+        let dropped = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()?;
+            runtime.block_on(on_server(
+                &server,
+                &format!("DROP DATABASE {name} WITH (FORCE)"),
+            ));
+            Ok::<_, std::io::Error>(())
+        });
+        let _ = dropped.join();
+    }
+}
+
+async fn on_server(server: &str, statement: &str) {
+    let store = Store::open(server).await.expect("PostgreSQL answers");
+    let done = store.connection().execute_unprepared(statement).await;
+    done.unwrap_or_else(|error| panic!("{statement}: {error}"));
+    store.close().await;
 }
 
 impl Database {
@@ -18,7 +56,7 @@ impl Database {
         let url = format!("sqlite:{}", folder.path().join("test.db").display());
         Self {
             url,
-            _folder: Some(folder),
+            _place: Place::Folder { _folder: folder },
         }
     }
 
@@ -27,19 +65,16 @@ impl Database {
         let server = std::env::var(POSTGRES)
             .unwrap_or_else(|_| panic!("no PostgreSQL: run the tests by `tests/run`"));
         let name = format!("test_{}", uuid::Uuid::now_v7().simple());
-        let store = Store::open(&server).await.expect("PostgreSQL answers");
-        store
-            .connection()
-            .execute_unprepared(&format!("CREATE DATABASE {name}"))
-            .await
-            .expect("a new database");
-        store.close().await;
+        on_server(&server, &format!("CREATE DATABASE {name}")).await;
         let (head, tail) = server
             .split_once("/postgres?")
             .expect("the form that `tests/run` gives");
         Self {
             url: format!("{head}/{name}?{tail}"),
-            _folder: None,
+            _place: Place::Server(OnServer {
+                server: server.clone(),
+                name,
+            }),
         }
     }
 }
