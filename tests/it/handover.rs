@@ -50,6 +50,22 @@ on_both! {
         assert_eq!(world.traced().await[3..], ["Maria rule", "Maria ", " "]);
     }
 
+    async fn what_follows_a_release_in_the_same_run_goes_out(world: World) {
+        let source = r#"fn on_echo(chat, message) {
+            chat.reply("dropped");
+            if message.text != "/bot" { return; }
+            chat.release();
+            chat.reply("I am back.");
+            chat.hold("1h");
+        }"#;
+        world.rule(source).await;
+        world.hears(ADA, "hello").await;
+        world.owner_says(ADA, "Hello, this is the owner.").await;
+        world.owner_says(ADA, "/bot").await;
+        assert_eq!(world.heard(ADA), ["I am back."]);
+        assert_eq!(world.traced().await, ["not sent: a person is in charge"; 2]);
+    }
+
     async fn who_has_the_chat_already_keeps_it(world: World) {
         world.rule(HANDS_OVER).await;
         world.owner_says(ADA, "Hello, this is the owner.").await;

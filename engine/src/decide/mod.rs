@@ -140,10 +140,7 @@ impl Deciding<'_> {
         if self.silence_is_broken() {
             return self.pass(rule, Outcome::NotSilent);
         }
-        let hold = self
-            .snapshot
-            .as_ref()
-            .and_then(|snapshot| snapshot.conversation.held(self.question.now));
+        let hold = self.hold();
         if hold.is_some() && !call.is_heard_when_held() && !rule.script.even_when_held() {
             self.wait_for_release(rule);
             return self.pass(rule, Outcome::Held);
@@ -153,6 +150,12 @@ impl Deciding<'_> {
             return self.pass(rule, Outcome::Moot { why });
         }
         self.run(rule, &call, hold);
+    }
+
+    /// Who is in charge of the chat, as far as earlier effects left it.
+    fn hold(&self) -> Option<Hold> {
+        let conversation = &self.snapshot.as_ref()?.conversation;
+        conversation.held(self.question.now)
     }
 
     fn pass(&mut self, rule: &ActiveRule, outcome: Outcome) {
@@ -213,9 +216,9 @@ impl Deciding<'_> {
                         state,
                     });
                 }
-                let may_send = hold.is_none() || rule.script.even_when_held();
+                let mut hold = hold;
                 for (ordinal, effect) in effects.iter().enumerate() {
-                    if effect.sends() && !may_send {
+                    if effect.sends() && hold.is_some() && !rule.script.even_when_held() {
                         run.trace.push(TraceLine {
                             text: "not sent: a person is in charge".to_owned(),
                             line: 0,
@@ -225,6 +228,8 @@ impl Deciding<'_> {
                     {
                         run.trace.push(TraceLine { text, line: 0 });
                     }
+                    // What the run asks for after `release()` goes out; its own `hold()` stops nothing.
+                    hold = hold.filter(|_| self.hold().is_some());
                 }
                 if !effects.is_empty() {
                     run.outcome = Outcome::Effects;
