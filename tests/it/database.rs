@@ -15,7 +15,7 @@ pub(crate) struct Database {
 /// Where a database is; dropping it takes the database away.
 enum Place {
     Folder { _folder: TempDir },
-    Server(OnServer),
+    Server { _on: OnServer },
 }
 
 /// A database of the server that `tests/run` starts.
@@ -71,10 +71,12 @@ impl Database {
             .expect("the form that `tests/run` gives");
         Self {
             url: format!("{head}/{name}?{tail}"),
-            _place: Place::Server(OnServer {
-                server: server.clone(),
-                name,
-            }),
+            _place: Place::Server {
+                _on: OnServer {
+                    server: server.clone(),
+                    name,
+                },
+            },
         }
     }
 }

@@ -4,7 +4,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use rejoinder_engine::script::reference;
+use rejoinder_engine::script::reference::{self, Language};
 
 const BEGIN: &str = "<!-- made from the source: begin -->\n";
 const END: &str = "<!-- made from the source: end -->\n";
@@ -36,7 +36,12 @@ fn the_definitions_say_what_the_entries_say() {
 
 #[test]
 fn the_reference_says_what_the_entries_say() {
-    check("REFERENCE.md", &reference::markdown());
+    check("REFERENCE.md", &reference::markdown(Language::Rules));
+}
+
+#[test]
+fn the_reference_of_tests_says_what_their_entries_say() {
+    check("TESTS.md", &reference::markdown(Language::Tests));
 }
 
 #[test]

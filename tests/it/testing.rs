@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use rejoinder_engine::script::catalog::{Entry, catalog, of_tests};
+use rejoinder_engine::script::catalog::Entry;
+use rejoinder_engine::script::reference::Language;
 use rejoinder_engine::simulate::{Business, Mistake, Source, Suite};
 use rejoinder_server::workshop;
 
@@ -92,7 +93,7 @@ fn staged(entry: &Entry) -> String {
             "customer.says(\"price\"); customer.says(\"ask\"); customer.says(\"remind\");"
         }
         "misses" => "customer.says(\"later\"); wait(\"2d\");",
-        "tags" | "attributes" | "logged" => "customer.says(\"price\");",
+        "tags" | "attributes" | "logged" | "logs" => "customer.says(\"price\");",
         "opted_out" => "customer.says(\"no more\");",
         "held" | "held_by" | "assert_eq" => "customer.says(\"human\");",
         "assert" => "customer.says(\"price\"); customer.says(\"human\");",
@@ -115,13 +116,7 @@ fn staged(entry: &Entry) -> String {
 #[tokio::test]
 async fn every_example_of_the_reference_passes() {
     let mut failed = Vec::new();
-    let of_rules: Vec<&str> = catalog()
-        .entries()
-        .iter()
-        .map(|entry| entry.signature)
-        .collect();
-    let own = |entry: &&Entry| !of_rules.contains(&entry.signature);
-    for entry in of_tests().entries().iter().filter(own) {
+    for entry in Language::Tests.entries() {
         let script = staged(entry);
         let problem = match suite(RULE, &script).await {
             Err(mistakes) => Some(format!("{mistakes:?}")),
@@ -169,6 +164,33 @@ async fn tests_with_mistakes_are_not_run() {
             .to_string()
             .starts_with("price.rhai:1:4: nothing calls on_mesage")
     );
+    // What could not be published is not tested either, though the test never comes there.
+    let rule = "fn on_message(chat, message) { if message.text == \"x\" { nudje(chat); } }";
+    let mistakes = suite(rule, "fn test_a() { customer(\"Ada\").says(\"y\"); }").await;
+    let mistakes = mistakes.err().expect("a mistake in the rule");
+    let told = mistakes[0].to_string();
+    assert!(told.contains("there is no function nudje"), "{told}");
+}
+
+#[tokio::test]
+async fn what_arrived_and_was_lost_later_counts_as_missed() {
+    let rule = r#"fn on_message(chat, message) { chat.reply("A"); log(chat.state, message.media.url); }
+        fn on_status(chat, status) { log(status.kind); }"#;
+    let tests = r##"fn test_a() {
+        let ada = customer("Ada");
+        ada.sends(image("https://example.com/x.jpg"));
+        logged("#{} https://example.com/x.jpg");
+        ada.receives("A");
+        ada.message_fails("unreachable");
+        ada.misses("unreachable");
+        logged("failed");
+        print("a text");
+        print(true);
+        print(logs().len());
+    }"##;
+    let report = suite(rule, tests).await.expect("no mistakes").run("test_a");
+    assert_eq!(report.failure, None);
+    assert_eq!(report.printed, ["a text", "true", "4"]);
 }
 
 #[tokio::test]

@@ -10,6 +10,7 @@ use chrono_tz::Tz;
 use rhai::{Array, Dynamic, Map as RhaiMap};
 use serde_json::{Map, Value};
 
+use super::api::store::Bag;
 use super::api::time::{Length, Time};
 use super::limits::{ARRAY_ITEMS, MAP_ENTRIES, TEXT_BYTES, VALUE_DEPTH};
 use crate::domain::time::{Span, Timestamp};
@@ -327,6 +328,8 @@ fn show_at(value: &Dynamic, depth: usize) -> String {
     }
     if let Some(time) = value.read_lock::<Time>() {
         time.to_string()
+    } else if let Some(bag) = value.read_lock::<Bag>() {
+        show_at(&bag.to_map().into(), depth)
     } else if let Ok(text) = value.as_immutable_string_ref() {
         Value::from(text.as_str()).to_string()
     } else if let Ok(items) = value.as_array_ref() {

@@ -1,20 +1,68 @@
-//! The reference of what scripts can write, made from the catalog: as Markdown, for a terminal, and as
-//! Rhai's definitions. Knows nothing that the catalog does not say.
+//! The reference of what rules and their tests can write, made from the catalogs: as Markdown, for a
+//! terminal, and as Rhai's definitions. Knows nothing that the catalogs do not say.
 
 mod definitions;
 mod markdown;
 mod plain;
 
-use super::catalog::{Catalog, Entry, catalog};
+use super::catalog::{Catalog, Chapter, Entry, catalog, of_tests};
 use super::explain::nearest;
 
 pub use definitions::definitions;
 pub use markdown::{entries as markdown_of, markdown, overview};
 pub use plain::{entries as plain_of, plain};
 
-/// The entries that a person means by a name: `reply`, `chat.reply`, `chat.contact.tag`, `on_message`,
+/// Whose language a reference is of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Language {
+    /// That of rules.
+    Rules,
+    /// That of their tests: only what rules cannot write as well.
+    Tests,
+}
+
+impl Language {
+    /// Its parts, in order.
+    pub fn chapters(self) -> impl Iterator<Item = &'static Chapter> {
+        let all = match self {
+            Self::Rules => catalog(),
+            Self::Tests => of_tests(),
+        };
+        let has_entries =
+            move |chapter: &&Chapter| self.entries().any(|own| own.chapter == chapter.title);
+        all.chapters().iter().filter(has_entries)
+    }
+
+    /// Its entries, in order.
+    pub fn entries(self) -> impl Iterator<Item = &'static Entry> {
+        let rules = catalog().entries();
+        let all = match self {
+            Self::Rules => rules,
+            Self::Tests => of_tests().entries(),
+        };
+        let is_own = move |entry: &&Entry| {
+            self == Self::Rules || rules.iter().all(|rule| rule.signature != entry.signature)
+        };
+        all.iter().filter(is_own)
+    }
+
+    fn of_chapter(self, chapter: &Chapter) -> impl Iterator<Item = &'static Entry> {
+        let title = chapter.title;
+        self.entries().filter(move |entry| entry.chapter == title)
+    }
+}
+
+/// The entries that a person means by a name, those of rules before those of tests: `reply`, `chat.reply`, `chat.contact.tag`, `on_message`,
 /// the name of a type for all that belongs to it, or the title of a chapter.
 pub fn find(name: &str) -> Vec<&'static Entry> {
+    let found = find_in(Language::Rules, name);
+    if found.is_empty() {
+        return find_in(Language::Tests, name);
+    }
+    found
+}
+
+fn find_in(language: Language, name: &str) -> Vec<&'static Entry> {
     let catalog = catalog();
     let name = name.trim().trim_end_matches("()").to_lowercase();
     let (path, last) = match name.rsplit_once('.') {
@@ -28,11 +76,7 @@ pub fn find(name: &str) -> Vec<&'static Entry> {
     };
     let of_name = |entry: &&Entry| entry.name.eq_ignore_ascii_case(last);
     let pick = |fits: &dyn Fn(&&Entry) -> bool| -> Vec<&'static Entry> {
-        catalog
-            .entries()
-            .iter()
-            .filter(|entry| fits(entry))
-            .collect()
+        language.entries().filter(|entry| fits(entry)).collect()
     };
     let exact = pick(&|entry| of_name(entry) && of_path(entry));
     let members = pick(&|entry| {
@@ -61,7 +105,8 @@ pub fn not_found(name: &str) -> String {
     if let Some(instead) = catalog.instead_of(last) {
         return format!("there is no {last}: {instead}");
     }
-    let names = catalog.entries().iter().map(|entry| entry.name);
+    let entries = Language::Rules.entries().chain(Language::Tests.entries());
+    let names = entries.map(|entry| entry.name);
     let names = names.chain(catalog.nouns().iter().map(|noun| noun.name));
     match nearest(last, names) {
         Some(near) => format!("there is no {name}; did you mean {near}?"),

@@ -192,13 +192,10 @@ impl World {
                 "nothing was sent that could fail".to_owned(),
             ));
         };
-        self.phones.lose_latest(address.value());
-        self.accept(vec![status(
-            &latest,
-            Stage::Failed,
-            Some(error.to_failure()),
-        )])
-        .await?;
+        let failure = error.to_failure();
+        self.phones.lose_latest(address.value(), failure.clone());
+        let told = status(&latest, Stage::Failed, Some(failure));
+        self.accept(vec![told]).await?;
         self.settle().await
     }
 
@@ -296,7 +293,8 @@ impl World {
             .is_ok_and(|address| self.phones.window_is_open(address.value()))
     }
 
-    /// The messages to a customer that failed, oldest first: why, in a word and a sentence.
+    /// The messages to a customer that failed, oldest first: why, in a word and a sentence. One that the
+    /// provider took back after it was delivered counts, though it stays delivered for the engine.
     pub(super) async fn failures(
         &self,
         customer: CustomerKey,
@@ -306,11 +304,14 @@ impl World {
         };
         let filter = DeliveryFilter {
             conversation_id: Some(conversation.id),
-            state: Some(DeliveryState::Reached(Stage::Failed).name().to_owned()),
+            ..DeliveryFilter::default()
         };
         let store = self.engine.store().of(self.location.id);
         let rows = store.deliveries(&filter, MAX_DELIVERIES).await?.into_iter();
-        let failures = rows.filter_map(|row| row.failure);
+        let failures = rows.filter_map(|row| match row.delivery.state {
+            DeliveryState::Reached(Stage::Failed) => row.failure,
+            _ => self.phones.lost(row.delivery.id),
+        });
         Ok(failures
             .map(|failure| (failure.kind, failure.detail))
             .collect())

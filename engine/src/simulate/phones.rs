@@ -16,7 +16,7 @@ use crate::clock::Clock;
 use crate::crypto::Secret;
 use crate::domain::content::Content;
 use crate::domain::ids::DeliveryId;
-use crate::domain::inbound::{Inbound, Item};
+use crate::domain::inbound::{Failure, Inbound, Item};
 use crate::domain::template::TemplateShape;
 use crate::domain::time::Timestamp;
 use crate::domain::window;
@@ -57,8 +57,8 @@ pub(super) struct Arrived {
     pub(super) heard: Heard,
     /// Whether the provider has told that it arrived.
     pub(super) told: bool,
-    /// The provider said later that it did not arrive after all.
-    pub(super) lost: bool,
+    /// Why it did not arrive after all, as the provider said later.
+    pub(super) lost: Option<Failure>,
 }
 
 impl Phones {
@@ -86,7 +86,10 @@ impl Phones {
     /// The messages that arrived at an address, oldest first.
     pub(super) fn at(&self, address: &str) -> Vec<Heard> {
         let state = self.state();
-        let arrived = state.arrived.iter().filter(|message| !message.lost);
+        let arrived = state
+            .arrived
+            .iter()
+            .filter(|message| message.lost.is_none());
         arrived
             .filter(|message| message.address == address)
             .map(|message| message.heard.clone())
@@ -110,16 +113,27 @@ impl Phones {
         let state = self.state();
         let mut latest = state.arrived.iter().rev();
         latest
-            .find(|message| message.address == address && !message.lost)
+            .find(|message| message.address == address && message.lost.is_none())
             .cloned()
     }
 
+    /// Why a message that was taken did not arrive after all, if the provider said so.
+    pub(super) fn lost(&self, delivery_id: DeliveryId) -> Option<Failure> {
+        let state = self.state();
+        let mut arrived = state.arrived.iter();
+        arrived
+            .find(|message| message.delivery_id == delivery_id)
+            .and_then(|message| message.lost.clone())
+    }
+
     /// The latest message to an address turns out not to have arrived.
-    pub(super) fn lose_latest(&self, address: &str) {
+    pub(super) fn lose_latest(&self, address: &str, failure: Failure) {
         let mut state = self.state();
         let mut latest = state.arrived.iter_mut().rev();
-        if let Some(message) = latest.find(|message| message.address == address && !message.lost) {
-            message.lost = true;
+        if let Some(message) =
+            latest.find(|message| message.address == address && message.lost.is_none())
+        {
+            message.lost = Some(failure);
         }
     }
 
@@ -194,7 +208,7 @@ impl Phones {
                 at: now,
             },
             told: false,
-            lost: false,
+            lost: None,
         });
         Ok(Sent { provider_id })
     }

@@ -8,6 +8,7 @@ use super::business::{Business, Workshop};
 use super::repeat::STACK_BYTES;
 use super::stage::LazyWorld;
 use crate::script::testing::{FailedIn, Failure, Mistake, Played, Report, TestReport, TestScript};
+use crate::script::{Severity, Surroundings};
 
 /// How long a test may take: far more than any needs, and little enough for a server that runs it.
 const MAX_TIME: Duration = Duration::from_secs(10);
@@ -57,8 +58,15 @@ impl Suite {
             });
             mistakes.collect::<Vec<_>>()
         };
-        let compiled = workshop.scripts.compile(&rule.text);
-        let mut found = compiled.map_or_else(|found| mistakes(&rule.name, found), |_| Vec::new());
+        // A test may add vars and endpoints; everything else is as it is when the rule is published.
+        let known = Surroundings {
+            vars: None,
+            endpoints: None,
+            ..business.surroundings()
+        };
+        let mut checked = workshop.scripts.check(&rule.text, &known);
+        checked.retain(|found| found.severity == Severity::Error);
+        let mut found = mistakes(&rule.name, checked);
         match workshop.tests.compile(&tests.text) {
             Ok(script) if found.is_empty() => Ok(Self {
                 workshop: workshop.clone(),

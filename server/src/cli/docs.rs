@@ -1,8 +1,8 @@
-//! `rejoinder docs`: the reference of what rules can write. Needs neither settings nor a database.
+//! `rejoinder docs`: the reference of what rules and their tests can write. Needs neither settings nor a database.
 
 use clap::{Args, ValueEnum};
-use rejoinder_engine::script::catalog::{Entry, catalog};
-use rejoinder_engine::script::reference;
+use rejoinder_engine::script::catalog::Entry;
+use rejoinder_engine::script::reference::{self, Language};
 use serde::Serialize;
 
 use super::Failure;
@@ -12,6 +12,9 @@ use crate::out;
 pub(super) struct Docs {
     /// What to show: reply, chat.reply, on_message, contact, Templates … [default: everything]
     name: Option<String>,
+    /// What tests can write, instead of what rules can
+    #[arg(long, conflicts_with = "name")]
+    tests: bool,
     /// How it is written
     #[arg(long, value_enum, default_value_t)]
     format: DocsFormat,
@@ -24,7 +27,7 @@ pub(super) enum DocsFormat {
     Text,
     /// For a page
     Markdown,
-    /// Rhai's definitions, for editors; always all of them
+    /// Rhai's definitions, for editors; always all that rules can write
     Rhai,
     /// For programs
     Json,
@@ -83,17 +86,22 @@ impl Docs {
             out::Format::Json => DocsFormat::Json,
             out::Format::Human => self.format,
         };
+        let language = if self.tests {
+            Language::Tests
+        } else {
+            Language::Rules
+        };
         let entries = match &self.name {
-            None => catalog().entries().iter().collect(),
+            None => language.entries().collect(),
             Some(name) => reference::find(name),
         };
         if let (Some(name), []) = (&self.name, &entries[..]) {
             return Err(Failure::new(reference::not_found(name)));
         }
         match (format, &self.name) {
-            (DocsFormat::Text, None) => out::line(reference::plain().trim_end()),
+            (DocsFormat::Text, None) => out::line(reference::plain(language).trim_end()),
             (DocsFormat::Text, Some(_)) => out::line(reference::plain_of(entries).trim_end()),
-            (DocsFormat::Markdown, None) => out::line(reference::markdown().trim_end()),
+            (DocsFormat::Markdown, None) => out::line(reference::markdown(language).trim_end()),
             (DocsFormat::Markdown, Some(_)) => {
                 out::line(reference::markdown_of(entries).trim());
             }

@@ -23,7 +23,7 @@ pub(super) mod reaction;
 pub(super) mod registrar;
 pub(super) mod request;
 pub(super) mod status;
-mod store;
+pub(super) mod store;
 mod template;
 mod text;
 pub(super) mod time;

@@ -41,8 +41,9 @@ pub(super) fn register(api: &mut Api<'_>) {
 
         /// Why the message failed: a map of `kind`, `code` and `detail`; `()` unless it failed.
         ///
-        /// The usual kinds are `window_closed`, `opted_out`, `unreachable`, `template_rejected`,
-        /// `media_rejected`, `invalid`, `refused` and `expired` (it was tried for too long).
+        /// The usual kinds are `window_closed`, `opted_out`, `unreachable`, `rate_limited`,
+        /// `template_rejected`, `media_rejected`, `invalid`, `refused` and `expired` (it was tried for
+        /// too long).
         ///
         /// ```rhai
         /// if status.failure?.kind == "unreachable" { chat.contact.tag("wrong number"); }

@@ -12,7 +12,7 @@ use crate::script::run::{Recorded, Run};
 
 /// A map that is remembered, as scripts see it.
 #[derive(Clone)]
-pub(super) struct Bag {
+pub(in crate::script) struct Bag {
     run: Arc<Run>,
     kind: Kind,
 }
@@ -100,7 +100,7 @@ pub(super) fn register(api: &mut Api<'_>) {
         /// ```rhai
         /// log(chat.state.to_map());
         /// ```
-        fn "state.to_map() -> map" => |bag: &mut Bag| bag.read(Map::clone);
+        fn "state.to_map() -> map" => |bag: &mut Bag| bag.to_map();
     }
     api.mechanics()
         .register_indexer_get(get)
@@ -108,7 +108,7 @@ pub(super) fn register(api: &mut Api<'_>) {
         .register_get("len", |bag: &mut Bag| bag.len())
         .register_get("is_empty", |bag: &mut Bag| bag.len() == 0)
         .register_fn("to_string", |bag: &mut Bag| {
-            bag.read(|map| convert::show(&map.clone().into()))
+            convert::show(&bag.to_map().into())
         });
 }
 
@@ -133,6 +133,11 @@ impl Bag {
             Kind::State => &recorded.state,
             Kind::Attributes => &recorded.attributes,
         })
+    }
+
+    /// All of it, as it is now.
+    pub(in crate::script) fn to_map(&self) -> Map {
+        self.read(Map::clone)
     }
 
     fn len(&self) -> i64 {

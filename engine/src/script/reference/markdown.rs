@@ -1,7 +1,7 @@
 //! The catalog as Markdown: the whole reference, single entries, and an overview in tables.
 //! Knows no files; who keeps the text decides where.
 
-use super::written;
+use super::{Language, written};
 use crate::script::catalog::{Chapter, Entry, Kind, catalog};
 
 const HEAD: &str = "\
@@ -15,25 +15,39 @@ How to read it: `text|array` is one or the other, `time?` may be `()`, \"nothing
 Where a `duration` is needed, a text such as `\"2d\"` will do; a `handler` is the name of a function of the same rule, in quotes.
 ";
 
-/// The whole reference.
-pub fn markdown() -> String {
-    let mut text = HEAD.to_owned();
+const HEAD_OF_TESTS: &str = "\
+# Reference of tests
+
+What a test can write besides everything that makes content, templates, times and texts in rules ([`REFERENCE.md`](REFERENCE.md)).
+`rejoinder docs <name>` shows the same in a terminal; [`README.md`](README.md#testing) is the guide to begin with.
+This page is made from the source: do not edit it.
+";
+
+/// The whole reference of a language.
+pub fn markdown(language: Language) -> String {
+    let head = match language {
+        Language::Rules => HEAD,
+        Language::Tests => HEAD_OF_TESTS,
+    };
+    let mut text = head.to_owned();
     text.push('\n');
-    for chapter in catalog().chapters() {
+    for chapter in language.chapters() {
         text.push_str(&format!(
             "- [{}](#{})\n",
             chapter.title,
             anchor(chapter.title)
         ));
     }
-    for chapter in catalog().chapters() {
+    for chapter in language.chapters() {
         text.push_str(&format!(
             "\n## {}\n\n{}\n",
             chapter.title,
             sentences(chapter.doc)
         ));
-        text.push_str(&entries(of_chapter(chapter)));
-        text.push_str(&more(chapter));
+        text.push_str(&entries(language.of_chapter(chapter)));
+        if language == Language::Rules {
+            text.push_str(&more(chapter));
+        }
     }
     text
 }
@@ -54,8 +68,9 @@ pub fn entries<'a>(entries: impl IntoIterator<Item = &'a Entry>) -> String {
 /// Every entry of ours as a line of a table, a table for each chapter; what Rhai brings along is left out.
 pub fn overview() -> String {
     let mut text = String::new();
-    for chapter in catalog().chapters() {
-        let ours: Vec<&Entry> = of_chapter(chapter).filter(|entry| !entry.of_rhai).collect();
+    for chapter in Language::Rules.chapters() {
+        let in_chapter = Language::Rules.of_chapter(chapter);
+        let ours: Vec<&Entry> = in_chapter.filter(|entry| !entry.of_rhai).collect();
         if ours.is_empty() {
             continue;
         }
@@ -90,12 +105,6 @@ fn short(entry: &Entry) -> String {
         format!("{}{mark}", own.name)
     });
     format!("{path}({})", names.collect::<Vec<_>>().join(", "))
-}
-
-fn of_chapter(chapter: &Chapter) -> impl Iterator<Item = &'static Entry> {
-    let title = chapter.title;
-    let entries = catalog().entries().iter();
-    entries.filter(move |entry| entry.chapter == title)
 }
 
 /// What Rhai brings along beyond the entries, in one line.

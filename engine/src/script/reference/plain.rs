@@ -1,21 +1,20 @@
 //! The catalog as text for a terminal. Knows no colours.
 
-use super::written;
-use crate::script::catalog::{Entry, catalog};
+use super::{Language, written};
+use crate::script::catalog::Entry;
 
 /// Columns of the narrowest terminal that we write for.
 const WIDTH: usize = 80;
 
-/// The whole reference.
-pub fn plain() -> String {
+/// The whole reference of a language.
+pub fn plain(language: Language) -> String {
     let mut text = String::new();
-    for chapter in catalog().chapters() {
+    for chapter in language.chapters() {
         let rule = "=".repeat(chapter.title.chars().count());
         text.push_str(&format!("{}\n{rule}\n\n", chapter.title));
         text.push_str(&wrapped(chapter.doc, 0));
         text.push('\n');
-        let own = catalog().entries().iter();
-        text.push_str(&entries(own.filter(|entry| entry.chapter == chapter.title)));
+        text.push_str(&entries(language.of_chapter(chapter)));
     }
     text
 }

@@ -140,14 +140,15 @@ pub fn media(link: MediaLink) -> Media {
         MediaKind::Document => "application/pdf",
         MediaKind::Sticker => "image/webp",
     };
+    let is_address = link.url.contains("://");
     Media {
         media: link.media,
+        url: is_address.then(|| link.url.clone()),
         reference: link.url,
         mime: mime.to_owned(),
         name: link.name,
         caption: link.caption,
         sha256: None,
         size_bytes: None,
-        url: None,
     }
 }

@@ -1,13 +1,13 @@
 //! The world around customers: time, the location, other rules, the provider; and what a test claims.
 
-use rhai::{Dynamic, Map, NativeCallContext};
+use rhai::{Array, Dynamic, ImmutableString, Map, NativeCallContext};
 
 use super::customer::Customer;
 use super::expect::Difference;
 use super::play::play_of;
 use super::stage::{Happening, Place};
 use super::words;
-use crate::script::api::registrar::{Api, api};
+use crate::script::api::registrar::{Api, Value, api};
 use crate::script::api::time::Time;
 use crate::script::api::{Fallible, fail, span};
 use crate::script::convert;
@@ -123,15 +123,22 @@ pub(super) fn register(api: &mut Api<'_>) {
         /// ```
         fn "assert_eq(value: any, expected: any)" => assert_eq;
 
-        /// Whether a rule has logged something with this in it.
+        /// Claims that a rule has logged something with this in it.
         ///
         /// ```rhai
-        /// assert(logged("a question about prices"));
+        /// logged("a question about prices");
         /// ```
-        fn "logged(part: text) -> bool" => |context: NativeCallContext<'_>, part: &str| -> Fallible<bool> {
+        fn "logged(part: text)" => logged;
+
+        /// What rules have logged, line by line, oldest first.
+        ///
+        /// ```rhai
+        /// assert_eq(logs().len(), 1);
+        /// ```
+        fn "logs() -> array" => |context: NativeCallContext<'_>| -> Fallible<Array> {
             let play = play_of(&context)?;
             let lines = play.told(play.stage.logged())?;
-            Ok(lines.iter().any(|line| line.contains(part)))
+            Ok(lines.into_iter().map(Dynamic::from).collect())
         };
 
         /// Claims that a rule has just failed with an error that has this in it. Without it, a rule that
@@ -152,7 +159,9 @@ pub(super) fn register(api: &mut Api<'_>) {
         /// ```rhai
         /// print(customer.tags);
         /// ```
-        fn "print(value: any)" => |context: NativeCallContext<'_>, value: Dynamic| log(&context, &[&value]);
+        fn "print(value: any)" =>
+            print::<Dynamic>, print::<ImmutableString>, print::<i64>, print::<f64>, print::<bool>,
+            print::<char>, print::<()>, print::<Array>, print::<Map>;
 
         /// Writes values to the report, with spaces between them.
         ///
@@ -203,6 +212,26 @@ fn assert_eq(context: NativeCallContext<'_>, value: Dynamic, expected: Dynamic) 
     play_of(&context)?.fail("these two are not the same".to_owned(), difference)
 }
 
+fn logged(context: NativeCallContext<'_>, part: &str) -> Fallible<()> {
+    let play = play_of(&context)?;
+    let lines = play.told(play.stage.logged())?;
+    if lines.iter().any(|line| line.contains(part)) {
+        return Ok(());
+    }
+    let received = if lines.is_empty() {
+        "nothing".to_owned()
+    } else {
+        lines.join("\n")
+    };
+    play.fail(
+        "no rule has logged this".to_owned(),
+        Difference {
+            expected: part.to_owned(),
+            received,
+        },
+    )
+}
+
 fn expects_error(context: NativeCallContext<'_>, part: &str) -> Fallible<()> {
     let play = play_of(&context)?;
     match play.next_error()? {
@@ -216,6 +245,10 @@ fn expects_error(context: NativeCallContext<'_>, part: &str) -> Fallible<()> {
             )
         }
     }
+}
+
+fn print<T: Value>(context: NativeCallContext<'_>, value: T) -> Fallible<()> {
+    log(&context, &[&Dynamic::from(value)])
 }
 
 fn log(context: &NativeCallContext<'_>, values: &[&Dynamic]) -> Fallible<()> {
