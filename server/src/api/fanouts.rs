@@ -54,8 +54,16 @@ impl From<FanoutRow> for FanoutJson {
 
 /// The latest fan-outs, oldest first, as printed.
 #[derive(Serialize)]
-struct FanoutsJson {
+pub(crate) struct FanoutsJson {
     fanouts: Vec<FanoutJson>,
+}
+
+impl From<Vec<FanoutRow>> for FanoutsJson {
+    fn from(rows: Vec<FanoutRow>) -> Self {
+        Self {
+            fanouts: rows.into_iter().map(FanoutJson::from).collect(),
+        }
+    }
 }
 
 /// `/fanouts`
@@ -65,7 +73,5 @@ pub(crate) async fn list(scoped: &Scoped) -> Result<Response, Error> {
     }
     let limit = scoped.request.query.only(&["limit"])?.limit()?;
     let rows = scoped.store().fanouts(limit).await?;
-    Ok(reply::ok(&FanoutsJson {
-        fanouts: rows.into_iter().map(FanoutJson::from).collect(),
-    }))
+    Ok(reply::ok(&FanoutsJson::from(rows)))
 }

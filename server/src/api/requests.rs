@@ -63,8 +63,16 @@ impl From<RequestRow> for RequestJson {
 
 /// The latest requests, oldest first, as printed.
 #[derive(Serialize)]
-struct RequestsJson {
+pub(crate) struct RequestsJson {
     requests: Vec<RequestJson>,
+}
+
+impl From<Vec<RequestRow>> for RequestsJson {
+    fn from(rows: Vec<RequestRow>) -> Self {
+        Self {
+            requests: rows.into_iter().map(RequestJson::from).collect(),
+        }
+    }
 }
 
 /// `/requests…`
@@ -81,9 +89,7 @@ async fn list(scoped: &Scoped) -> Result<Response, Error> {
     let query = scoped.request.query.only(&["conversation", "limit"])?;
     let (conversation, limit) = (query.id("conversation")?, query.limit()?);
     let rows = scoped.store().requests(conversation, limit).await?;
-    Ok(reply::ok(&RequestsJson {
-        requests: rows.into_iter().map(RequestJson::from).collect(),
-    }))
+    Ok(reply::ok(&RequestsJson::from(rows)))
 }
 
 async fn show(scoped: &Scoped, id: RequestId) -> Result<Response, Error> {

@@ -5,6 +5,7 @@ mod channel;
 mod check;
 mod docs;
 mod endpoint;
+mod errands;
 mod failure;
 mod files;
 mod keys;
@@ -106,6 +107,10 @@ enum Command {
     Events(traffic::Events),
     /// List what was sent
     Deliveries(traffic::Deliveries),
+    /// List what rules asked of endpoints
+    Requests(errands::Requests),
+    /// List the functions that rules had called for many chats
+    Fanouts(errands::Fanouts),
     /// Webhook items that belong to no channel
     #[command(subcommand)]
     Unrouted(traffic::Unrouted),
@@ -185,6 +190,8 @@ async fn on_database(command: Command, config: &Config, format: Format) -> Resul
         Command::Conversation(command) => command.run(&engine, format).await,
         Command::Events(command) => command.run(&engine, format).await,
         Command::Deliveries(command) => command.run(&engine, format).await,
+        Command::Requests(command) => command.run(&engine, format).await,
+        Command::Fanouts(command) => command.run(&engine, format).await,
         Command::Unrouted(command) => command.run(&engine, format).await,
         Command::Token(command) => command.run(&engine, format).await,
         Command::Send(command) => command.run(&engine, format).await,

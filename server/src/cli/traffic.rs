@@ -15,7 +15,7 @@ use crate::api::unrouted::UnroutedJson;
 use crate::out::{self, Format};
 
 /// Items of a list at most: more than anybody reads, and little enough for the memory.
-const MAX_LISTED: u64 = 10_000;
+pub(super) const MAX_LISTED: u64 = 10_000;
 /// Lines of a conversation that are shown.
 const SHOWN_LINES: u64 = 20;
 
