@@ -48,6 +48,8 @@ pub(crate) struct Core {
     pub(crate) public_url: String,
     /// This process, for as long as it lives.
     pub(crate) node: Uuid,
+    /// When it began.
+    pub(crate) began_at: Timestamp,
     /// Events that wait for their rules.
     pub(crate) inbox: Lanes<LaneKey, Event>,
     /// Deliveries that wait to leave.

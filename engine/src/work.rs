@@ -16,12 +16,16 @@ use crate::domain::ids::{ConversationId, LocationId};
 use crate::domain::snapshot::{Line, Snapshot};
 use crate::domain::time::{Span, Timestamp};
 use crate::setup::LocationSetup;
-use crate::store::{self, Commit, DeliveryFilter};
+use crate::store::{self, Commit, CountAttempt, Counted, DeliveryFilter};
 
 /// How long a conversation rests after the database failed it.
 const RETRY_AFTER: Span = Span::seconds(2);
 /// How long it rests after its event met a mistake of the program, which will not mend itself soon.
 const AFTER_PANIC: Span = Span::minutes(1);
+/// An event that waited so long may be the reason: its attempts are counted from now on.
+const SUSPECT_AFTER: Span = Span::seconds(10);
+/// How often an event is attempted that ends the process or meets a mistake of the program.
+const MAX_ATTEMPTS: i32 = 3;
 
 /// Whether a commit may hand its first delivery over to a sender at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,7 +55,7 @@ pub(crate) async fn step(core: &Arc<Core>, hand_over: HandOver) -> bool {
     let Some((key, event)) = core.inbox.take() else {
         return false;
     };
-    let processing = AssertUnwindSafe(process(core, key, &event, hand_over));
+    let processing = AssertUnwindSafe(attempt(core, key, &event, hand_over));
     match processing.catch_unwind().await {
         Ok(Ok(())) => core.inbox.done(key),
         Err(_) => {
@@ -64,6 +68,31 @@ pub(crate) async fn step(core: &Arc<Core>, hand_over: HandOver) -> bool {
         }
     }
     true
+}
+
+/// Takes an event through its rules. One that was pending when the process began, or waits for long, is
+/// counted first: it may have ended the process before, and may do so again.
+async fn attempt(
+    core: &Arc<Core>,
+    key: LaneKey,
+    event: &Event,
+    hand_over: HandOver,
+) -> Result<(), store::Error> {
+    let is_suspect =
+        event.received_at < core.began_at || event.received_at + SUSPECT_AFTER < core.clock.now();
+    if is_suspect {
+        let count = CountAttempt {
+            location_id: event.location_id,
+            id: event.id,
+            at_most: MAX_ATTEMPTS,
+        };
+        if core.store.write(count).await? == Counted::PutAside {
+            tracing::error!(location.id = %event.location_id, event.id = %event.id,
+                "an event was tried {MAX_ATTEMPTS} times without coming to an end and is put aside");
+            return Ok(());
+        }
+    }
+    process(core, key, event, hand_over).await
 }
 
 async fn process(

@@ -1,8 +1,10 @@
 //! End to end, in one binary: each module says who, what, then.
 
 mod beginnings;
+mod checker;
 mod closing;
 mod commands;
+mod crash;
 mod crm;
 mod database;
 mod delivering;
@@ -13,6 +15,7 @@ mod hours;
 mod house;
 mod main_job;
 mod payloads;
+mod poison;
 mod publishing;
 mod quiet;
 mod reactions;

@@ -191,6 +191,7 @@ impl Builder {
         }
         store.check_keys(&vault).await?;
         let scripts = self.script_host.unwrap_or_else(|| self.scripts.build());
+        let began_at = self.clock.now();
         let core = Core {
             setup: Setup::new(store.clone(), vault, scripts),
             store,
@@ -201,6 +202,7 @@ impl Builder {
             handshake_tokens: self.handshake_tokens,
             public_url: self.public_url,
             node: Uuid::now_v7(),
+            began_at,
             inbox: Lanes::new(),
             outbox: Lanes::new(),
             pace: Pace::default(),

@@ -7,13 +7,14 @@ use crate::domain::event::Payload;
 use crate::domain::ids::{EventId, LocationId, UnroutedId};
 use crate::domain::inbound::{Inbound, Item};
 use crate::engine::Engine;
-use crate::store::{ForgetUnrouted, Unpark};
+use crate::store::{EventRow, ForgetUnrouted, Requeue, Unpark};
 
 impl Engine {
-    /// Runs an event again that was not understood when it came.
+    /// Runs an event again that was not understood when it came, or that was put aside because it never came
+    /// to an end.
     ///
     /// # Errors
-    /// It still is not, or is not there, or the database failed.
+    /// It still is not understood; it was neither; it is not there; the database failed.
     pub async fn rerun_event(
         &self,
         location_id: LocationId,
@@ -27,9 +28,7 @@ impl Engine {
             .await?
             .ok_or(Problem::Missing("event"))?;
         let Payload::Unknown { raw, .. } = &row.event.payload else {
-            return Err(Problem::Invalid(
-                "only an event that was not understood can be run again".to_owned(),
-            ));
+            return attempt_again(core, row).await;
         };
         let channels = core.setup.channels().await?;
         let channel = channels
@@ -80,6 +79,27 @@ impl Engine {
         core.store.write(ForgetUnrouted(id)).await?;
         Ok(counts)
     }
+}
+
+/// Lets an event that was put aside wait for its rules once more.
+async fn attempt_again(core: &Core, row: EventRow) -> Result<Counts, Problem> {
+    let event = row.event;
+    let requeue = Requeue {
+        location_id: event.location_id,
+        id: event.id,
+    };
+    if !core.store.write(requeue).await? {
+        return Err(Problem::Invalid(
+            "only an event that was not understood, or was put aside, can be run again".to_owned(),
+        ));
+    }
+    core.inbox
+        .restore((event.location_id, event.conversation_id), event);
+    Ok(Counts {
+        stored: 1,
+        duplicates: 0,
+        unrouted: 0,
+    })
 }
 
 fn parse_again(

@@ -71,7 +71,7 @@ pub(crate) use endpoint::{DeleteEndpoint, SaveEndpoint, StoredEndpoint};
 pub use error::Error;
 pub(crate) use error::{read_json, write_json};
 pub use event::EventRow;
-pub(crate) use event::Unpark;
+pub(crate) use event::{CountAttempt, Counted, Requeue, Unpark};
 pub use fanout::FanoutRow;
 pub(crate) use fanout::{Course, TurnPage};
 pub(crate) use fire::{Due, Fire};
