@@ -20,8 +20,8 @@ enum Way {
     Answer,
     /// After a while: how long, where that can be told.
     Later(Option<Span>),
-    /// For one of many chats.
-    Each,
+    /// For one of many chats, which have last written so long ago.
+    Each(Age),
     /// By the clock.
     Schedule,
     /// It is named, and it cannot be told for what.
@@ -70,10 +70,17 @@ pub(super) struct Graph {
     is_open: bool,
 }
 
-/// The window is open for 24 hours; what comes an hour before its end still finds it so.
-const OPEN_FOR: Span = Span::hours(23);
-/// The handlers of what opens the window, or comes within it.
-const FRESH: [&str; 3] = ["on_message", "on_start", "on_response"];
+/// The window is open for 24 hours; what comes in its last minute may find it shut.
+const OPEN_FOR: Span = Span::minutes(24 * 60 - 1);
+/// The handlers of what opens the window, or comes within it, and how long after the customer's last
+/// message they run. How old the last message is when another event comes, nobody can tell.
+const FRESH: [(&str, Span); 4] = [
+    ("on_message", Span::ZERO),
+    ("on_start", Span::ZERO),
+    ("on_response", Span::ZERO),
+    // Unless the location's vars say otherwise.
+    ("on_window_closing", Span::hours(23)),
+];
 
 impl Graph {
     pub(super) fn of(subject: &Subject<'_>) -> Self {
@@ -109,7 +116,7 @@ impl Graph {
         let mut given: Vec<Option<Name>> = edges
             .filter_map(|edge| match (edge.way, position) {
                 (Way::Call, _) => None,
-                (Way::Answer | Way::Later(_) | Way::Each, 0) => Some(Some("chat")),
+                (Way::Answer | Way::Later(_) | Way::Each(_), 0) => Some(Some("chat")),
                 (Way::Answer, 1) => Some(Some("response")),
                 (Way::Schedule, 0) => Some(Some("location")),
                 _ => Some(None),
@@ -164,8 +171,7 @@ impl Graph {
         }
         for (at, explained) in explained.into_iter().enumerate() {
             let tokens = subject.tokens;
-            let name = tokens.name(at);
-            let called = name.filter(|_| !(at > 0 && tokens.is_word(at - 1, "fn")));
+            let called = tokens.name(at).filter(|name| calls(subject, at, name));
             let (to, way) = if explained {
                 continue;
             } else if let Some(to) = called.and_then(|name| own.get(name)) {
@@ -201,7 +207,7 @@ impl Graph {
                 let prompt = match edge.way {
                     Way::Call | Way::Answer => edge.from.is_some_and(|from| self.prompt[from]),
                     Way::Somehow => reached,
-                    Way::Later(_) | Way::Each | Way::Schedule => false,
+                    Way::Later(_) | Way::Each(_) | Way::Schedule => false,
                 };
                 changed |= (reached && !self.reached[edge.to]) || (prompt && !self.prompt[edge.to]);
                 self.reached[edge.to] |= reached;
@@ -215,10 +221,9 @@ impl Graph {
 
     fn grow_old(&mut self, subject: &Subject<'_>) {
         for (index, function) in subject.functions.iter().enumerate() {
-            if FRESH.contains(&function.name.as_str()) {
-                self.ages[index] = Age::Within(Span::ZERO);
-            } else if subject.is_event(&function.name) {
-                self.ages[index] = Age::Late(Cause::SomeTime);
+            let fresh = FRESH.iter().find(|(name, _)| *name == function.name);
+            if let Some((_, after)) = fresh {
+                self.ages[index] = Age::Within(*after);
             }
         }
         let rounds = subject.functions.len() + 1;
@@ -246,6 +251,24 @@ impl Graph {
     }
 }
 
+/// Whether the name of a function means the function where it stands, and not a parameter, a variable,
+/// a property or a key of the same name.
+fn calls(subject: &Subject<'_>, at: usize, name: &str) -> bool {
+    let tokens = subject.tokens;
+    if at > 0 && tokens.is_word(at - 1, "fn") {
+        return false;
+    }
+    let open = at + 1 + usize::from(tokens.is(at + 1, "!"));
+    if tokens.is(open, "(") {
+        return true;
+    }
+    let Some(function) = subject.function_at(at) else {
+        return false;
+    };
+    let is_bound = subject.bound[function].contains_key(name);
+    !is_bound && !tokens.is_member(at) && !tokens.is(at + 1, ":")
+}
+
 fn older(one: Age, other: Age) -> Age {
     match (one, other) {
         (Age::Unknown, age) | (age, Age::Unknown) => age,
@@ -259,13 +282,14 @@ fn arrival(from: Age, way: Way) -> Age {
     match (way, from) {
         (Way::Call | Way::Answer, from) => from,
         (Way::Somehow, _) => Age::Unknown,
-        (Way::Each, _) => Age::Late(Cause::Each),
+        (Way::Each(age), _) => age,
         (Way::Schedule, _) => Age::Late(Cause::Schedule),
-        (Way::Later(_), Age::Unknown) => Age::Unknown,
-        (Way::Later(Some(span)), Age::Within(before)) if before + span < OPEN_FOR => {
+        (Way::Later(Some(span)), Age::Within(before)) if before + span <= OPEN_FOR => {
             Age::Within(before + span)
         }
-        (Way::Later(Some(span)), _) if span >= OPEN_FOR => Age::Late(Cause::After(span)),
+        (Way::Later(Some(span)), _) if span > OPEN_FOR => Age::Late(Cause::After(span)),
+        (Way::Later(Some(span)), Age::Within(before)) => Age::Late(Cause::After(before + span)),
+        (Way::Later(_), Age::Unknown) => Age::Unknown,
         (Way::Later(_), _) => Age::Late(Cause::SomeTime),
     }
 }
@@ -274,11 +298,31 @@ fn arrival(from: Age, way: Way) -> Age {
 fn way(subject: &Subject<'_>, call: &Call) -> Option<Way> {
     Some(match subject.called(call) {
         "every" => Way::Schedule,
-        "each_chat" => Way::Each,
+        "each_chat" => Way::Each(age_of_chosen(subject, call)),
         "request" => Way::Answer,
         "if_silent" | "after" | "at" => Way::Later(delay(subject, call)),
         _ => return None,
     })
+}
+
+/// How long ago the customers wrote whom a filter chooses: `#{ spoke_within: "20h" }`.
+fn age_of_chosen(subject: &Subject<'_>, call: &Call) -> Age {
+    let filter = subject.arguments(call).into_iter().next();
+    // A filter that is computed may choose those whose window is open.
+    let Some(entries) = filter.and_then(|filter| subject.tokens.map(&filter)) else {
+        return Age::Unknown;
+    };
+    let value = |key: &str| entries.iter().find(|entry| entry.key == key);
+    if let Some(window) = value("window")
+        && subject.text_of(&window.value).as_deref() != Some("closed")
+    {
+        return Age::Unknown;
+    }
+    match value("spoke_within").map(|entry| subject.span_of(&entry.value)) {
+        Some(None) => Age::Unknown,
+        Some(Some(span)) if span <= OPEN_FOR => Age::Within(span),
+        Some(Some(_)) | None => Age::Late(Cause::Each),
+    }
 }
 
 /// How long after the call a follow-up comes, where the script says so.
