@@ -245,6 +245,18 @@ fn reserved(name: &str) -> String {
     }
 }
 
+/// A name as this language writes names: `to_lower` for `toLower`.
+pub(super) fn snake(name: &str) -> String {
+    let mut written = String::new();
+    for letter in name.chars() {
+        if letter.is_uppercase() && !written.is_empty() && !written.ends_with('_') {
+            written.push('_');
+        }
+        written.extend(letter.to_lowercase());
+    }
+    written
+}
+
 /// The most similar of some names, if one is similar enough to be meant.
 pub fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let allowed = ((name.chars().count() + 1) / 3).clamp(1, 3);
