@@ -27,6 +27,8 @@ pub(super) enum Token {
 pub(super) struct Spot {
     pub(super) token: Token,
     pub(super) extent: Extent,
+    /// The letter that it begins with: of a text, its quote.
+    pub(super) first: char,
     /// How many brackets are open around it; a bracket itself stands outside of what it encloses.
     pub(super) depth: u32,
 }
@@ -66,6 +68,7 @@ pub(super) fn scan(source: &str) -> Vec<Spot> {
         at: 0,
         line: 1,
         column: 1,
+        first: '\0',
         depth: 0,
         templates: Vec::new(),
         spots: Vec::new(),
@@ -81,6 +84,8 @@ struct Scanner {
     at: usize,
     line: u32,
     column: u32,
+    /// The first letter of the token that is being read.
+    first: char,
     depth: u32,
     /// The depth at which each open `${` ends.
     templates: Vec<u32>,
@@ -116,12 +121,14 @@ impl Scanner {
                 end_line: self.line,
                 end_column: self.column,
             },
+            first: self.first,
             depth: self.depth,
         });
     }
 
     fn step(&mut self) {
         let (line, column) = (self.line, self.column);
+        self.first = self.peek(0);
         match (self.peek(0), self.peek(1)) {
             ('/', '/') => while self.at < self.letters.len() && self.next() != '\n' {},
             ('/', '*') => self.skip_comment(),

@@ -14,6 +14,7 @@ mod kinds;
 mod literals;
 mod names;
 mod properties;
+mod quotes;
 mod report;
 mod subject;
 mod templates;
@@ -30,7 +31,7 @@ use super::{Diagnostic, ScriptHost, compile};
 /// A pass: it looks through a script for one kind of mistake.
 type Pass = fn(&Subject<'_>, &mut Report);
 
-const PASSES: [Pass; 11] = [
+const PASSES: [Pass; 12] = [
     calls::check,
     properties::check,
     handlers::check,
@@ -38,6 +39,7 @@ const PASSES: [Pass; 11] = [
     unreached::check,
     window::check,
     literals::check,
+    quotes::check,
     arithmetic::check,
     content::check,
     names::check,
