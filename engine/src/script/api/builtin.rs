@@ -91,14 +91,6 @@ pub(super) fn texts(api: &mut Api<'_>) {
         /// ```
         rhai "text.split(at?: text|integer, most?: integer) -> array";
 
-        /// Takes spaces away at both ends, in place.
-        ///
-        /// ```rhai
-        /// let name = message.text;
-        /// name.trim();
-        /// ```
-        rhai "text.trim()";
-
         /// The text in capital letters.
         ///
         /// ```rhai

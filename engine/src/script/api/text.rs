@@ -13,21 +13,28 @@ pub(super) fn register(api: &mut Api<'_>) {
         "Text is written `\"…\"`, or `` `…` `` with values in it: `` `Hi ${name}` ``. Joining is `+`. A text may have 64 KiB.",
     );
     api! { api;
-        /// Replaces every occurrence of one text by another, in place.
+        /// The text with every occurrence of one text replaced by another; the text itself stays as it was.
         ///
         /// ```rhai
-        /// let name = message.text;
-        /// name.replace("  ", " ");
+        /// let name = message.text.replace("  ", " ");
         /// ```
-        fn "text.replace(old: text, new: text)" =>
-            |text: &mut ImmutableString, old: &str, new: &str| replace(text, old, new),
-            |text: &mut ImmutableString, old: char, new: &str| replace(text, old.encode_utf8(&mut [0; 4]), new),
-            |text: &mut ImmutableString, old: &str, new: char| replace(text, old, new.encode_utf8(&mut [0; 4]));
+        fn "text.replace(old: text, new: text) -> text" =>
+            |text: ImmutableString, old: &str, new: &str| replace(&text, old, new),
+            |text: ImmutableString, old: char, new: &str| replace(&text, old.encode_utf8(&mut [0; 4]), new),
+            |text: ImmutableString, old: &str, new: char| replace(&text, old, new.encode_utf8(&mut [0; 4])),
+            |text: ImmutableString, old: char, new: char| replace(&text, old.encode_utf8(&mut [0; 4]), new.encode_utf8(&mut [0; 4]));
+
+        /// The text without the spaces at both ends; the text itself stays as it was.
+        ///
+        /// ```rhai
+        /// let name = message.text.trim();
+        /// ```
+        fn "text.trim() -> text" => |text: ImmutableString| -> ImmutableString { text.trim().into() };
     }
     builtin::texts(api);
 }
 
-fn replace(text: &mut ImmutableString, old: &str, new: &str) -> Fallible<()> {
+fn replace(text: &str, old: &str, new: &str) -> Fallible<ImmutableString> {
     // Rhai looks at the size afterwards, when gigabytes may have been written.
     let count = text.matches(old).count();
     let size = count.saturating_mul(new.len()).saturating_add(text.len());
@@ -36,8 +43,7 @@ fn replace(text: &mut ImmutableString, old: &str, new: &str) -> Fallible<()> {
             "this text would become too large: {TEXT_BYTES} bytes at most"
         ));
     }
-    *text = text.replace(old, new).into();
-    Ok(())
+    Ok(text.replace(old, new).into())
 }
 
 /// A text as words, without case and accents.

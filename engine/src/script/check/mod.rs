@@ -16,6 +16,7 @@ mod names;
 mod properties;
 mod quotes;
 mod report;
+mod results;
 mod subject;
 mod templates;
 #[cfg(test)]
@@ -31,7 +32,7 @@ use super::{Diagnostic, ScriptHost, compile};
 /// A pass: it looks through a script for one kind of mistake.
 type Pass = fn(&Subject<'_>, &mut Report);
 
-const PASSES: [Pass; 12] = [
+const PASSES: [Pass; 13] = [
     calls::check,
     properties::check,
     handlers::check,
@@ -40,6 +41,7 @@ const PASSES: [Pass; 12] = [
     window::check,
     literals::check,
     quotes::check,
+    results::check,
     arithmetic::check,
     content::check,
     names::check,
