@@ -10,8 +10,11 @@ use super::catalog::catalog;
 use super::diagnostic::Extent;
 use super::outline::{Function, Outline};
 use super::run::{Tag, Top};
+use super::scan::Spot;
 use super::tokens::Tokens;
-use super::{Diagnostic, ScheduleLine, ScriptHost, convert, every, explain, language, limits};
+use super::{
+    Diagnostic, ScheduleLine, ScriptHost, convert, every, explain, language, limits, slips,
+};
 use crate::domain::misfire::Misfire;
 use crate::domain::occurrence::CronLine;
 
@@ -189,6 +192,12 @@ fn parse(engine: &Engine, source: &str, tokens: &Tokens, outline: &Outline) -> P
             .collect();
         let (line, column) = explain::place(error.position());
         let extent = tokens.extent_from(line, column);
+        let begins = |spot: &Spot| (spot.extent.line, spot.extent.column) == (line, column);
+        let at = tokens.spots().iter().position(begins);
+        if let Some(slip) = slips::slip(tokens, at, error.err_type()) {
+            problems.push(Diagnostic::error(extent, slip));
+            return Parsed::Not(problems);
+        }
         problems.push(Diagnostic::error(
             extent,
             explain::syntax(error.err_type(), &known),

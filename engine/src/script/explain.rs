@@ -2,9 +2,9 @@
 
 use rhai::{EvalAltResult, LexError, ParseErrorType, Position};
 
-use super::catalog::{Catalog, catalog};
+use super::catalog::{Catalog, Entry, catalog};
 use super::convert::name_of_type;
-use super::{Failure, limits};
+use super::{Failure, limits, slips};
 
 /// An error of a run.
 pub(super) fn failure(error: &EvalAltResult) -> Failure {
@@ -37,6 +37,10 @@ pub(super) fn place(position: Position) -> (u32, u32) {
 /// Said when a script has taken more than `limits::OPERATIONS`.
 pub(super) const TOO_LONG: &str = "the script takes too long: it was stopped after 50,000 steps; look for a loop that does not end";
 
+/// Said when a function has more than `limits::VARIABLES`.
+pub(super) const TOO_MANY_VARIABLES: &str =
+    "too many variables at once: 64 at most; use a map or an array";
+
 fn message(catalog: &Catalog, error: &EvalAltResult) -> String {
     use EvalAltResult as E;
     match error {
@@ -49,11 +53,9 @@ fn message(catalog: &Catalog, error: &EvalAltResult) -> String {
             "there is no value here, so nothing in it can be looked up; give it one first, for example chat.state.list = [], or write (… ?? [])".into()
         }
         E::ErrorTooManyOperations(_) => TOO_LONG.into(),
-        E::ErrorStackOverflow(_) => {
-            "functions call each other too deeply; look for a function that calls itself without end".into()
-        }
+        E::ErrorStackOverflow(_) => too_deep(),
         E::ErrorDataTooLarge(what, _) => too_large(what),
-        E::ErrorTooManyVariables(_) => "too many variables at once; use a map or an array".into(),
+        E::ErrorTooManyVariables(_) => TOO_MANY_VARIABLES.into(),
         E::ErrorFor(_) => "for goes through arrays, ranges and text; for a map write for name in map.keys()".into(),
         E::ErrorMismatchDataType(wanted, given, _) => format!(
             "{} is needed here, but this is {}",
@@ -64,6 +66,9 @@ fn message(catalog: &Catalog, error: &EvalAltResult) -> String {
             "{name} is a constant and keeps its value; write let for something that changes, chat.state for something to remember"
         ),
         E::ErrorParsing(kind, _) => syntax(kind, &[]),
+        E::ErrorArrayBounds(_, place, _) => out_of_bounds("array", *place),
+        E::ErrorStringBounds(_, place, _) => out_of_bounds("text", *place),
+        E::ErrorArithmetic(text, _) => arithmetic(text),
         other => {
             let mut text = other.to_string();
             if let Some(at) = text.rfind(" (line ") {
@@ -72,6 +77,46 @@ fn message(catalog: &Catalog, error: &EvalAltResult) -> String {
             text
         }
     }
+}
+
+/// Said when calls are nested deeper than `limits::CALL_DEPTH`.
+pub(super) fn too_deep() -> String {
+    format!(
+        "functions call each other too deeply: {} calls within one another at most; look for a function that calls itself without end",
+        limits::CALL_DEPTH
+    )
+}
+
+fn out_of_bounds(what: &str, place: i64) -> String {
+    // Places below 0 are counted from the end.
+    let needed = if place < 0 {
+        place.unsigned_abs()
+    } else {
+        place.unsigned_abs() + 1
+    };
+    format!(
+        "this {what} has no place {place}: the first one is 0; look first, as in if {what}.len() >= {needed} {{ … }}"
+    )
+}
+
+/// What Rhai says of numbers: `Division by zero: 1 / 0`, `Error parsing integer number 'x': …`.
+fn arithmetic(text: &str) -> String {
+    let (what, of) = text.split_once(": ").unwrap_or((text, ""));
+    if what.starts_with("Division by zero") || what.starts_with("Modulo division by zero") {
+        return format!("{of} divides by zero; look first, as in if n != 0 {{ … }}");
+    }
+    if let Some((_, number)) = what.split_once("number '") {
+        let number = number.trim_end_matches('\'');
+        return format!(
+            "\"{number}\" is not a number; look first, as in if message.matches(\"^\\\\d{{1,9}}$\") {{ … }}"
+        );
+    }
+    if what.ends_with("overflow") {
+        return format!(
+            "{of} gives a number that is too large: whole numbers have 18 digits at most"
+        );
+    }
+    text.to_owned()
 }
 
 fn too_large(what: &str) -> String {
@@ -137,7 +182,16 @@ fn unknown_function(catalog: &Catalog, signature: &str) -> String {
             "there is no value here on which {name} could be called; set it first, for example chat.state.list = chat.state.list ?? []"
         );
     }
-    let names = catalog.callable().map(|entry| entry.name);
+    if let Some(instead) = slips::function(name) {
+        return format!("there is no function {name}; {instead}");
+    }
+    // What has functions of its own has no others.
+    let noun = catalog
+        .nouns()
+        .iter()
+        .find(|noun| Some(noun.name) == receiver);
+    let fits = |entry: &&Entry| noun.is_none_or(|noun| entry.receiver == Some(noun.name));
+    let names = catalog.callable().filter(fits).map(|entry| entry.name);
     match nearest(name, names) {
         Some(near) if near == name => format!("{name} does not go with {}", given()),
         Some(near) => format!("there is no function {name}; did you mean {near}?"),
@@ -259,9 +313,15 @@ pub(super) fn snake(name: &str) -> String {
 
 /// The most similar of some names, if one is similar enough to be meant.
 pub fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    // One letter is like any other.
+    let has_letters = |name: &str| name.chars().nth(1).is_some();
+    if !has_letters(name) {
+        return None;
+    }
     let allowed = ((name.chars().count() + 1) / 3).clamp(1, 3);
     candidates
         .into_iter()
+        .filter(|candidate| has_letters(candidate))
         .map(|candidate| (distance(name, candidate), candidate))
         .filter(|(distance, _)| *distance <= allowed)
         .min()
@@ -301,5 +361,7 @@ mod tests {
         assert_eq!(nearest("markread", names), Some("mark_read"));
         assert_eq!(nearest("launch", names), None);
         assert_eq!(nearest("cmr", ["crm"]), Some("crm"));
+        assert_eq!(nearest("n", ["m", "on"]), None);
+        assert_eq!(nearest("ms", ["m"]), None);
     }
 }

@@ -162,6 +162,13 @@ fn look_up(name: &str, context: &EvalContext<'_, '_, '_, '_, '_, '_>) -> Fallibl
     if running.is_some_and(|running| running.operations > running.bounds.operations) {
         return api::fail(explain::TOO_LONG);
     }
+    // One call too many gets as far as its first variable, so that the error has a place.
+    if context.call_level() > limits::CALL_DEPTH {
+        return api::fail(explain::too_deep());
+    }
+    if context.scope().len() > limits::VARIABLES {
+        return api::fail(explain::TOO_MANY_VARIABLES);
+    }
     let Some(value) = context.scope().get(name) else {
         let tag = context.tag().read_lock::<Tag>();
         return Ok(tag.and_then(|tag| tag.constant(name)));

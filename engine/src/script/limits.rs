@@ -17,13 +17,15 @@ pub(super) const TEST_OPERATIONS: u64 = 500_000;
 /// script, so ours, which are looked at whenever a variable is used, come first where they can.
 const HARD: usize = 2;
 /// Deepest nesting of calls; a recursion must end before the thread's stack does.
-const CALL_DEPTH: usize = 24;
+pub(super) const CALL_DEPTH: usize = 24;
 /// Deepest nesting of expressions at the top level and in functions, for the same reason.
 const EXPRESSION_DEPTH: usize = 48;
 /// Most functions of a script.
 const FUNCTIONS: usize = 128;
 /// Most variables alive in one function; memory is bounded by variables × size of a value.
-const VARIABLES: usize = 64;
+pub(super) const VARIABLES: usize = 64;
+/// How many more Rhai lets pass, for the reason of `HARD`.
+const SPARE_VARIABLES: usize = 8;
 /// Longest text, in bytes, and all texts within one value together: sixteen WhatsApp messages.
 pub(super) const TEXT_BYTES: usize = 64 * 1024;
 /// Most items of an array, those of the arrays within included.
@@ -71,10 +73,10 @@ pub(super) const DEADLINE_EVERY: u64 = 256;
 pub(super) fn apply(engine: &mut Engine, operations: u64) {
     engine
         .set_max_operations(operations + operations / 10)
-        .set_max_call_levels(CALL_DEPTH)
+        .set_max_call_levels(CALL_DEPTH + 1)
         .set_max_expr_depths(EXPRESSION_DEPTH, EXPRESSION_DEPTH)
         .set_max_functions(FUNCTIONS)
-        .set_max_variables(VARIABLES)
+        .set_max_variables(VARIABLES + SPARE_VARIABLES)
         .set_max_modules(0)
         .set_max_string_size(HARD * TEXT_BYTES)
         .set_max_array_size(HARD * ARRAY_ITEMS)

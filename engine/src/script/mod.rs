@@ -16,6 +16,7 @@ pub mod reference;
 mod regexes;
 mod run;
 mod scan;
+mod slips;
 mod surroundings;
 pub(crate) mod testing;
 #[cfg(test)]

@@ -32,6 +32,17 @@ pub(super) fn register(api: &mut Api<'_>) {
         fn "text.trim() -> text" => |text: ImmutableString| -> ImmutableString { text.trim().into() };
     }
     builtin::texts(api);
+    api.mechanics()
+        .register_fn(
+            "pad",
+            |text: &mut ImmutableString, letters: i64, with: &str| pad(text, letters, with),
+        )
+        .register_fn(
+            "pad",
+            |text: &mut ImmutableString, letters: i64, with: char| {
+                pad(text, letters, with.encode_utf8(&mut [0; 4]))
+            },
+        );
 }
 
 fn replace(text: &str, old: &str, new: &str) -> Fallible<ImmutableString> {
@@ -44,6 +55,25 @@ fn replace(text: &str, old: &str, new: &str) -> Fallible<ImmutableString> {
         ));
     }
     Ok(text.replace(old, new).into())
+}
+
+/// Rhai's own says that a text is too large without saying where.
+fn pad(text: &mut ImmutableString, letters: i64, with: &str) -> Fallible<()> {
+    let wanted = usize::try_from(letters).unwrap_or(0);
+    let missing = wanted.saturating_sub(text.chars().count());
+    let per_letter = with.len().div_ceil(with.chars().count().max(1));
+    if missing
+        .saturating_mul(per_letter)
+        .saturating_add(text.len())
+        > TEXT_BYTES
+    {
+        return fail(format!(
+            "this text would become too large: {TEXT_BYTES} bytes at most"
+        ));
+    }
+    let filling = with.chars().cycle().take(missing);
+    *text = text.chars().chain(filling).collect::<String>().into();
+    Ok(())
 }
 
 /// A text as words, without case and accents.
