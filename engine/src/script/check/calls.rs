@@ -5,9 +5,10 @@ use super::chain::{Call, Chain};
 use super::kinds;
 use super::report::Report;
 use super::subject::Subject;
-use crate::script::catalog::{Entry, Kind, catalog};
+use crate::script::catalog::{Entry, Kind, More, catalog};
 use crate::script::explain::nearest;
 use crate::script::outline::Function;
+use crate::script::slips;
 
 /// What goes with a value of any type.
 const OF_ANYTHING: [&str; 5] = ["type_of", "to_string", "to_debug", "print", "debug"];
@@ -78,7 +79,7 @@ fn on_the_wrong(
     }
     let fits = OF_ANYTHING.contains(&name)
         || named().any(|entry| entry.receiver.is_none() && takes_first(entry, kind));
-    (!fits).then(|| no_method(subject, kind, name))
+    (!fits).then(|| no_method(kind, name))
 }
 
 fn takes_first(entry: &Entry, kind: kinds::Name) -> bool {
@@ -92,11 +93,11 @@ fn wrong_number_of_own(own: &Function, call: &Call, given: usize) -> String {
         return format!("{} is a function of this script; write {usage}", own.name);
     }
     let needed = own.parameters.len();
-    let is = if given == 1 { "is" } else { "are" };
     format!(
-        "{} takes {}, and {given} {is} given here; write {usage}",
+        "{} takes {}, and {} here; write {usage}",
         own.name,
-        count(needed)
+        count(needed),
+        are(given)
     )
 }
 
@@ -104,13 +105,51 @@ fn wrong_number(kind: Option<kinds::Name>, call: &Call, name: &str, given: usize
     if let Some(instead) = catalog().instead_of(name) {
         return instead.to_owned();
     }
+    let usage = usage(kind, call, name);
+    if let (Some(takes), Some(usage)) = (takes(kind, call, name, given), &usage) {
+        return format!(
+            "{name} takes {takes}, and {} here; write {usage}",
+            are(given)
+        );
+    }
     let how = match given {
         0 => "without a value".to_owned(),
         given => format!("with {}", count(given)),
     };
-    match usage(kind, call, name) {
+    match usage {
         Some(usage) => format!("{name} cannot be called {how}; write {usage}"),
         None => format!("{name} cannot be called {how}"),
+    }
+}
+
+/// How many values a function takes, if it can be called like this at all.
+fn takes(kind: Option<kinds::Name>, call: &Call, name: &str, given: usize) -> Option<String> {
+    let is_method = call.after.is_some();
+    let named = || {
+        let entries = catalog().named(name).filter(|entry| entry.is_callable());
+        entries.filter(|entry| entry.receiver.is_some() == is_method)
+    };
+    let is_own = |entry: &&Entry| kind.is_some() && entry.receiver == kind;
+    let mut arities: Vec<_> = named().filter(is_own).map(Entry::arities).collect();
+    if arities.is_empty() {
+        arities.extend(named().map(Entry::arities));
+    }
+    let fewest = arities.iter().map(|arity| *arity.start()).min()?;
+    let most = arities.iter().map(|arity| *arity.end()).max()?;
+    match (fewest..=most).contains(&given) {
+        true => None,
+        false if fewest == most => Some(count(fewest)),
+        false if fewest == 0 => Some(format!("at most {}", count(most))),
+        false if fewest + 1 == most => Some(format!("{fewest} or {most} values")),
+        false => Some(format!("{fewest} to {most} values")),
+    }
+}
+
+fn are(given: usize) -> String {
+    match given {
+        0 => "none is given".into(),
+        1 => "1 is given".into(),
+        more => format!("{more} are given"),
     }
 }
 
@@ -148,10 +187,13 @@ fn unknown(
     name: &str,
 ) -> Option<String> {
     if call.after.is_none() {
-        return Some(no_function(subject, name));
+        return Some(match hint(name) {
+            Some(hint) => format!("there is no function {name}; {hint}"),
+            None => no_function(subject, name),
+        });
     }
     if let Some(kind) = kind.filter(|kind| kinds::is_closed(kind)) {
-        return Some(no_method(subject, kind, name));
+        return Some(no_method(kind, name));
     }
     if subject.is_key(name) {
         return None;
@@ -160,7 +202,28 @@ fn unknown(
     if catalog().named(name).any(is_property) || catalog().is_property_of_rhai(name) {
         return Some(format!("{name} is a property; leave out the brackets"));
     }
-    Some(no_function(subject, name))
+    if let Some(hint) = hint(name) {
+        return Some(format!("there is no function {name}; {hint}"));
+    }
+    let methods = catalog()
+        .callable()
+        .filter(|entry| entry.receiver.is_some());
+    let more = catalog().more().iter().filter(|more| !is_function(more));
+    let names = methods
+        .map(|entry| entry.name)
+        .chain(more.map(|more| more.name));
+    Some(did_you_mean(name, nearest(name, names)))
+}
+
+/// What other languages call otherwise.
+fn hint(name: &str) -> Option<String> {
+    slips::function(name).filter(|_| catalog().instead_of(name).is_none())
+}
+
+/// Whether something of Rhai is called by its name alone, as `cos(1.0)` is.
+fn is_function(more: &More) -> bool {
+    let rest = more.example.strip_prefix(more.name);
+    rest.is_some_and(|rest| rest.starts_with('('))
 }
 
 fn no_function(subject: &Subject<'_>, name: &str) -> String {
@@ -168,17 +231,22 @@ fn no_function(subject: &Subject<'_>, name: &str) -> String {
         return instead.to_owned();
     }
     let entries = catalog().callable().map(|entry| entry.name);
-    let more = catalog().more().iter().map(|more| more.name);
+    let more = catalog().more().iter().filter(|more| is_function(more));
+    let more = more.map(|more| more.name);
     let own = subject.functions.iter().map(|own| own.name.as_str());
     let own = own.filter(|own| catalog().handler(own).is_none());
-    match nearest(name, entries.chain(more).chain(own)) {
+    did_you_mean(name, nearest(name, entries.chain(more).chain(own)))
+}
+
+fn did_you_mean(name: &str, near: Option<&str>) -> String {
+    match near {
         Some(near) => format!("there is no function {name}; did you mean {near}?"),
         None => format!("there is no function {name}"),
     }
 }
 
 /// This has no function of that name.
-fn no_method(subject: &Subject<'_>, kind: kinds::Name, name: &str) -> String {
+fn no_method(kind: kinds::Name, name: &str) -> String {
     let shown = catalog().shown(kind);
     let mut members = catalog().members(kind);
     if members.any(|entry| entry.kind == Kind::Property && entry.name == name) {
@@ -188,12 +256,15 @@ fn no_method(subject: &Subject<'_>, kind: kinds::Name, name: &str) -> String {
     if let Some(near) = nearest(name, methods.map(|entry| entry.name)) {
         return format!("{shown} has no function {name}; did you mean {near}?");
     }
+    if let Some(instead) = catalog().instead_of(name) {
+        return instead.to_owned();
+    }
     let is_of_rhai = catalog().named(name).any(|entry| entry.of_rhai);
     match catalog().usage(name, None).filter(|_| !is_of_rhai) {
         Some(usage) => format!("{shown} has no function {name}; write {usage}"),
         None if is_of_rhai => format!("{shown} has no function {name}"),
-        None => match no_function(subject, name).split_once("; ") {
-            Some((_, hint)) => format!("{shown} has no function {name}; {hint}"),
+        None => match hint(name) {
+            Some(hint) => format!("{shown} has no function {name}; {hint}"),
             None => format!("{shown} has no function {name}"),
         },
     }
