@@ -279,13 +279,25 @@ fn capture(message: &mut MessageView, pattern: &str) -> Fallible<Dynamic> {
 }
 
 fn react(message: &mut MessageView, emoji: &str) -> Fallible<()> {
-    if emoji.chars().count() > 16 {
-        return fail("a reaction is one emoji; write message.react(\"👍\")");
-    }
+    read_emoji(emoji).or_else(fail)?;
     message.0.run.want(Effect::React {
         message_id: message.0.message.provider_id.clone(),
         emoji: emoji.to_owned(),
     })
+}
+
+/// Refuses what is no emoji, as far as its letters tell; nothing at all takes a reaction back.
+pub(in crate::script) fn read_emoji(emoji: &str) -> Result<(), String> {
+    // Families and flags are written with many letters of their own.
+    const LONGEST: usize = 16;
+    // ℹ️ and Ⓜ️ are emoji; 1️⃣ begins with a digit.
+    let is_letter = |letter: char| letter.is_alphabetic() && !matches!(letter, 'ℹ' | 'Ⓜ');
+    let is_plain = !emoji.is_empty() && emoji.is_ascii();
+    let has_words = emoji.contains(|letter: char| is_letter(letter) || letter.is_whitespace());
+    if is_plain || has_words || emoji.chars().count() > LONGEST {
+        return Err("a reaction is one emoji; write message.react(\"👍\")".into());
+    }
+    Ok(())
 }
 
 fn choice(message: &mut MessageView) -> Dynamic {

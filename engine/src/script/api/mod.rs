@@ -24,7 +24,7 @@ pub(super) mod registrar;
 pub(super) mod request;
 pub(super) mod status;
 pub(super) mod store;
-mod template;
+pub(super) mod template;
 mod text;
 pub(super) mod time;
 mod timer;

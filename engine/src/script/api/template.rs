@@ -52,16 +52,15 @@ pub(super) fn template_content(value: Dynamic, usage: &str) -> Fallible<Template
     }
 }
 
+/// What the map of a template may name.
+pub(in crate::script) const KEYS: [&str; 5] = ["name", "language", "header", "body", "buttons"];
+
 /// By a name, or from a map.
 fn template(value: Dynamic) -> Fallible<TemplateContent> {
     let Ok(map) = value.as_map_ref() else {
         return named(text(&value, "the name of the template")?, None);
     };
-    known_keys(
-        &map,
-        &["name", "language", "header", "body", "buttons"],
-        "a template",
-    )?;
+    known_keys(&map, &KEYS, "a template")?;
     let Some(name) = optional(&map, "name")? else {
         return fail(
             "a template needs a name; write template(#{ name: \"offer\", body: [\"Ada\"] })",

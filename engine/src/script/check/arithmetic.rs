@@ -9,9 +9,11 @@ pub(super) fn check(subject: &Subject<'_>, report: &mut Report) {
     let tokens = subject.tokens;
     for chain in &subject.chains {
         let (sign, text) = (chain.range.end, chain.range.end + 1);
-        let Some(written) = tokens.text(text) else {
+        let written = tokens.text(text);
+        let is_number = tokens.is_number(&(text..text + 1));
+        if written.is_none() && !is_number {
             continue;
-        };
+        }
         // What stands after another sign belongs to that: "at " + now() + "…".
         let begins = chain.range.start.checked_sub(1).is_some_and(|before| {
             tokens.is_one_of(before, &["(", ",", "=", "{", "}", ";", "[", ":", "=>"])
@@ -29,8 +31,18 @@ pub(super) fn check(subject: &Subject<'_>, report: &mut Report) {
             Some("time") if compares => report.error(extent, || {
                 "a time compares with a time only; write for example now() - chat.last_message_at > \"2d\", or time(\"2026-12-24 18:00\")".into()
             }),
+            Some(kind @ ("time" | "duration")) if is_number => {
+                // now() + 2 * step
+                let stands_alone = !tokens.is_one_of(text + 1, &["*", "/", "%", "**", ".", "?."]);
+                if stands_alone {
+                    report.error(extent, || {
+                        format!("a number has no unit, so it does not go with a {kind}; write for example \"45s\", \"90m\" or \"2d\"")
+                    });
+                }
+            }
             Some("time" | "duration") => {
-                if let Err(error) = Span::parse(written) {
+                if let Some(written) = written
+                    && let Err(error) = Span::parse(written) {
                     report.error(extent, || error.to_string());
                 }
             }

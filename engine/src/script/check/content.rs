@@ -36,6 +36,11 @@ fn check_buttons(subject: &Subject<'_>, buttons: &Range<usize>, report: &mut Rep
     let Some(items) = subject.tokens.array(buttons) else {
         return;
     };
+    if items.is_empty() {
+        report.error(subject.tokens.extent(buttons.clone()), || {
+            "a message without buttons cannot be sent like this; write buttons(text, [\"Yes\", \"No\"]), or the text alone".into()
+        });
+    }
     if items.len() > BUTTONS {
         report.warning(subject.tokens.extent(buttons.clone()), || {
             format!(
@@ -59,6 +64,11 @@ fn check_list(subject: &Subject<'_>, rows: &Range<usize>, report: &mut Report) {
     let Some(items) = subject.tokens.array(rows) else {
         return;
     };
+    if items.is_empty() {
+        report.error(subject.tokens.extent(rows.clone()), || {
+            "a list without rows cannot be sent; write list(text, \"Choose\", [\"Rent\", \"Buy\"])".into()
+        });
+    }
     let mut count = 0;
     for item in &items {
         let entries = subject.tokens.map(item).unwrap_or_default();

@@ -8,7 +8,10 @@ use super::report::Report;
 use super::subject::Subject;
 use crate::domain::time::Span;
 use crate::script::api::fanout;
+use crate::script::api::message::read_emoji;
+use crate::script::api::template::KEYS;
 use crate::script::api::time::{read_clock, read_format, read_time};
+use crate::script::explain::nearest;
 use crate::script::regexes::Regexes;
 
 /// Most patterns that are tried; compiling one may take a millisecond.
@@ -32,6 +35,12 @@ pub(super) fn check(subject: &Subject<'_>, report: &mut Report) {
                         let extent = subject.tokens.extent(entry.at..entry.at + 1);
                         report.error(extent, || message);
                     }
+                    if entry.key == "window" {
+                        written(subject, &entry.value, report, |text| {
+                            (!matches!(text, "open" | "closed"))
+                                .then(|| "write window: \"open\" or window: \"closed\"".into())
+                        });
+                    }
                     if matches!(entry.key, "silent_for" | "spoke_within") {
                         duration(subject, &call, &entry.value, report);
                     }
@@ -51,9 +60,44 @@ pub(super) fn check(subject: &Subject<'_>, report: &mut Report) {
             ("at", Some(_)) if arguments.len() == 1 => written(subject, first, report, |text| {
                 read_clock(text).err().map(str::to_owned)
             }),
+            ("template", None) => template(subject, first, report),
+            ("reply", Some(_)) => written(subject, first, report, |text| {
+                text.trim().is_empty().then(|| {
+                    "there is nothing in this text; write what the customer should read".into()
+                })
+            }),
+            ("react", Some(_)) => {
+                written(subject, first, report, |text| read_emoji(text).err());
+            }
+            ("image" | "video" | "audio" | "document" | "sticker", None) => {
+                written(subject, first, report, |text| {
+                    (!text.starts_with("https://"))
+                        .then(|| "the address of a file begins with https://, and anybody must be able to open it".into())
+                });
+            }
             ("format", Some(_)) => written(subject, first, report, |text| read_format(text).err()),
             _ => {}
         }
+    }
+}
+
+/// The keys of `template(#{ name, … })`.
+fn template(subject: &Subject<'_>, parts: &Range<usize>, report: &mut Report) {
+    let Some(entries) = subject.tokens.map(parts) else {
+        return;
+    };
+    let stranger = entries.iter().find(|entry| !KEYS.contains(&entry.key));
+    if let Some(stranger) = stranger {
+        let key = stranger.key;
+        let extent = subject.tokens.extent_at(stranger.at);
+        report.error(extent, || match nearest(key, KEYS) {
+            Some(near) => format!("a template has no {key}; did you mean {near}?"),
+            None => format!("a template has no {key}; it has {}", KEYS.join(", ")),
+        });
+    } else if entries.iter().all(|entry| entry.key != "name") {
+        report.error(subject.tokens.extent(parts.clone()), || {
+            "a template needs a name; write template(#{ name: \"offer\", body: [\"Ada\"] })".into()
+        });
     }
 }
 

@@ -22,6 +22,7 @@ mod templates;
 #[cfg(test)]
 mod tests;
 mod unreached;
+mod values;
 mod window;
 
 use self::report::Report;
@@ -32,7 +33,7 @@ use super::{Diagnostic, ScriptHost, compile};
 /// A pass: it looks through a script for one kind of mistake.
 type Pass = fn(&Subject<'_>, &mut Report);
 
-const PASSES: [Pass; 13] = [
+const PASSES: [Pass; 14] = [
     calls::check,
     properties::check,
     handlers::check,
@@ -41,6 +42,7 @@ const PASSES: [Pass; 13] = [
     window::check,
     literals::check,
     quotes::check,
+    values::check,
     results::check,
     arithmetic::check,
     content::check,

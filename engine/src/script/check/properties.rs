@@ -1,6 +1,6 @@
 //! Properties that something certainly does not have, and changes of what cannot be changed.
 
-use super::chain::{Chain, Link};
+use super::chain::{Chain, Link, Root};
 use super::kinds;
 use super::report::Report;
 use super::subject::Subject;
@@ -17,6 +17,7 @@ pub(super) fn check(subject: &Subject<'_>, report: &mut Report) {
         if report.is_full() {
             return;
         }
+        check_constant(subject, chain, report);
         for (index, link) in chain.links.iter().enumerate() {
             let Link::Property(at) = *link else {
                 continue;
@@ -32,6 +33,25 @@ pub(super) fn check(subject: &Subject<'_>, report: &mut Report) {
                 break;
             }
         }
+    }
+}
+
+/// `PRICES.flat = 1` and `LIST[0] = 1`, where the root is a constant.
+fn check_constant(subject: &Subject<'_>, chain: &Chain, report: &mut Report) {
+    let Root::Name(at) = chain.root else {
+        return;
+    };
+    let is_changed = subject.tokens.is_one_of(chain.range.end, &ASSIGNMENTS);
+    let is_within = !chain.links.is_empty()
+        && chain
+            .links
+            .iter()
+            .all(|link| !matches!(link, Link::Method(..)));
+    if is_changed && is_within && subject.constant(at).is_some() {
+        let name = subject.tokens.name(at).unwrap_or_default();
+        report.error(subject.tokens.extent_at(at), || {
+            format!("{name} is a constant and keeps its value; write let own = {name}; and change that, or chat.state for something to remember")
+        });
     }
 }
 

@@ -160,7 +160,7 @@ impl<'a> Subject<'a> {
     }
 
     /// The constant that a name means; a function may use the name for something of its own.
-    fn constant(&self, at: usize) -> Option<&Dynamic> {
+    pub(super) fn constant(&self, at: usize) -> Option<&Dynamic> {
         let name = self.tokens.name(at)?;
         let constant = self.constants.get(name)?;
         let is_own = self
