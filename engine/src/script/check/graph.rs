@@ -128,6 +128,11 @@ impl Graph {
         given
     }
 
+    /// Whether a function runs, and never because of what has just happened.
+    pub(super) fn is_delayed(&self, function: usize) -> bool {
+        self.reached[function] && !self.prompt[function] && !self.is_open
+    }
+
     /// Why a function runs late, if it never runs in time.
     pub(super) fn late(&self, function: usize) -> Option<Cause> {
         match self.ages[function] {
