@@ -16,7 +16,6 @@ use super::{
     Diagnostic, ScheduleLine, ScriptHost, convert, every, explain, language, limits, slips,
 };
 use crate::domain::misfire::Misfire;
-use crate::domain::occurrence::CronLine;
 
 /// A script, ready to run.
 pub(super) struct Compiled {
@@ -371,24 +370,33 @@ fn evaluate_top(
 fn schedules(top: &Top, reading: &mut Reading) -> Vec<ScheduleLine> {
     let mut lines: Vec<ScheduleLine> = Vec::new();
     for every in &top.schedules {
-        let extent = reading.tokens.extent_from(every.line, every.column);
-        let mut refuse = |message| reading.problems.push(Diagnostic::error(extent, message));
+        let tokens = &reading.tokens;
+        let whole = tokens.extent_from(every.line, every.column);
+        let at = tokens.spots().iter().position(|spot| spot.extent == whole);
+        let arguments = at.map_or_else(Vec::new, |at| tokens.items(at + 1));
+        // What is at fault is marked; the whole, where it cannot be found.
+        let extent = |part: usize| {
+            let part = arguments.get(part).cloned();
+            part.map_or(whole, |part| tokens.extent(part))
+        };
+        let problems = &mut reading.problems;
+        let mut refuse = |part, message| problems.push(Diagnostic::error(extent(part), message));
         if let Err(message) = check_target(&every.handler, "location", Some(1), &reading.functions)
         {
-            refuse(message);
+            refuse(1, message);
         }
         let misfire = every::misfire(&every.options).unwrap_or_else(|message| {
-            refuse(message);
+            refuse(2, message);
             Misfire::default()
         });
-        let line = match CronLine::parse(&every.cron) {
+        let line = match every::line(&every.cron) {
             Ok(cron) => ScheduleLine {
                 cron,
                 handler: every.handler.clone(),
                 misfire,
             },
-            Err(error) => {
-                refuse(error.to_string());
+            Err(message) => {
+                refuse(0, message);
                 continue;
             }
         };
@@ -396,11 +404,12 @@ fn schedules(top: &Top, reading: &mut Reading) -> Vec<ScheduleLine> {
             other.handler == line.handler && other.cron.text() == line.cron.text()
         };
         if lines.iter().any(same) {
-            refuse(format!(
+            let twice = format!(
                 "every(\"{}\", \"{}\") stands here twice; leave one out",
                 line.cron.text(),
                 line.handler
-            ));
+            );
+            refuse(0, twice);
         }
         lines.push(line);
     }

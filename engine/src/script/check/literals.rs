@@ -11,6 +11,7 @@ use crate::script::api::fanout;
 use crate::script::api::message::read_emoji;
 use crate::script::api::template::KEYS;
 use crate::script::api::time::{read_clock, read_format, read_time};
+use crate::script::every;
 use crate::script::explain::nearest;
 use crate::script::regexes::Regexes;
 
@@ -60,6 +61,12 @@ pub(super) fn check(subject: &Subject<'_>, report: &mut Report) {
             ("at", Some(_)) if arguments.len() == 1 => written(subject, first, report, |text| {
                 read_clock(text).err().map(str::to_owned)
             }),
+            ("every", None) => {
+                written(subject, first, report, |text| {
+                    let line = every::line(text).ok().filter(every::never_comes);
+                    line.map(|_| "no year has such a day, so this never comes; write for example \"0 9 28 2 *\"".into())
+                });
+            }
             ("template", None) => template(subject, first, report),
             ("reply", Some(_)) => written(subject, first, report, |text| {
                 text.trim().is_empty().then(|| {
