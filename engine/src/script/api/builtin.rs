@@ -128,7 +128,6 @@ pub(super) fn texts(api: &mut Api<'_>) {
         More::new("get", &[2], "\"abc\".get(0)"),
         More::new("make_lower", &[1], "\"A\".make_lower()"),
         More::new("make_upper", &[1], "\"a\".make_upper()"),
-        More::new("pad", &[3], "\"7\".pad(3, \" \")"),
         More::new("pop", &[1, 2], "\"abc\".pop(1)"),
         More::new("remove", &[2], "\"abc\".remove(\"b\")"),
         More::new("set", &[3], "\"abc\".set(0, 'x')"),

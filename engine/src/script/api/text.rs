@@ -30,19 +30,18 @@ pub(super) fn register(api: &mut Api<'_>) {
         /// let name = message.text.trim();
         /// ```
         fn "text.trim() -> text" => |text: ImmutableString| -> ImmutableString { text.trim().into() };
+
+        /// Fills it up to so many letters, at its end, in place.
+        ///
+        /// ```rhai
+        /// let line = "Flat";
+        /// line.pad(12, ".");
+        /// ```
+        fn "text.pad(length: integer, with: text)" =>
+            |text: &mut ImmutableString, length: i64, with: &str| pad(text, length, with),
+            |text: &mut ImmutableString, length: i64, with: char| pad(text, length, with.encode_utf8(&mut [0; 4]));
     }
     builtin::texts(api);
-    api.mechanics()
-        .register_fn(
-            "pad",
-            |text: &mut ImmutableString, letters: i64, with: &str| pad(text, letters, with),
-        )
-        .register_fn(
-            "pad",
-            |text: &mut ImmutableString, letters: i64, with: char| {
-                pad(text, letters, with.encode_utf8(&mut [0; 4]))
-            },
-        );
 }
 
 fn replace(text: &str, old: &str, new: &str) -> Fallible<ImmutableString> {
@@ -58,8 +57,8 @@ fn replace(text: &str, old: &str, new: &str) -> Fallible<ImmutableString> {
 }
 
 /// Rhai's own says that a text is too large without saying where.
-fn pad(text: &mut ImmutableString, letters: i64, with: &str) -> Fallible<()> {
-    let wanted = usize::try_from(letters).unwrap_or(0);
+fn pad(text: &mut ImmutableString, length: i64, with: &str) -> Fallible<()> {
+    let wanted = usize::try_from(length).unwrap_or(0);
     let missing = wanted.saturating_sub(text.chars().count());
     let per_letter = with.len().div_ceil(with.chars().count().max(1));
     if missing
