@@ -132,6 +132,10 @@ fn written(subject: &Subject<'_>, value: &Range<usize>) -> Option<Written> {
 }
 
 fn takes(parameter: &Parameter, written: Written) -> bool {
+    // What can be left out may be nothing, for all that can be told.
+    if written == Written::Nothing && (parameter.optional || parameter.of.may_be_nothing()) {
+        return true;
+    }
     let mut alternatives = parameter.of.alternatives();
     alternatives.any(|of| match of {
         "any" => true,
