@@ -28,7 +28,7 @@ use crate::commands::command;
 use crate::database::Database;
 
 /// How often the program is killed where nobody says otherwise.
-const KILLS_ON_SQLITE: usize = 300;
+const KILLS_ON_SQLITE: usize = 200;
 const KILLS_ON_POSTGRES: usize = 100;
 /// Customers who write at the same time.
 const WRITERS: usize = 16;

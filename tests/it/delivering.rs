@@ -4,9 +4,11 @@
 use std::time::Duration;
 
 use rejoinder_adapters::simulator::Fault;
+use rejoinder_engine::domain::ids::DeliveryId;
 use rejoinder_engine::domain::location::{InDoubtPolicy, LocationSettings};
 use rejoinder_engine::domain::time::Span;
-use rejoinder_engine::{ChannelChange, LocationChange, PersonSend};
+use rejoinder_engine::store::Verdict;
+use rejoinder_engine::{ChannelChange, LocationChange, PersonSend, Problem};
 use sea_orm::ConnectionTrait;
 
 use crate::database::on_both;
@@ -50,6 +52,11 @@ async fn policy(world: &World, policy: InDoubtPolicy) {
         .change_location(world.location_id, change)
         .await
         .expect("changed");
+}
+
+async fn judge(world: &World, id: DeliveryId, verdict: Verdict) -> Result<(), Problem> {
+    let engine = &world.engine;
+    engine.judge_delivery(world.location_id, id, verdict).await
 }
 
 async fn enable(world: &World, enabled: bool) {
@@ -201,6 +208,36 @@ on_both! {
         world.wait(Span::seconds(61)).await;
         assert_eq!(world.heard(ADA), ["one", "one", "two", "two"]);
         assert_eq!(world.states().await, ["delivered", "accepted"]);
+    }
+
+    async fn a_person_ends_a_doubt_at_once_or_when_it_was_left_to_them(world: World) {
+        let mut world = world;
+        policy(&world, InDoubtPolicy::Hold).await;
+        world.rule(ONE_TWO).await;
+        world.simulator.fault_next(1, Fault::DropUnprocessed);
+        world.hears(ADA, "hi").await;
+        assert_eq!(world.states().await, ["in_doubt", "ready"]);
+        let first = world.deliveries().await[0].delivery.id;
+        // While the conversation waits for evidence: what was never taken goes out, in its place.
+        judge(&world, first, Verdict::Again).await.expect("it was in doubt");
+        world.settle().await;
+        assert_eq!(world.heard(ADA), ["one", "two"]);
+        assert_eq!(world.states().await, ["accepted", "accepted"]);
+        judge(&world, first, Verdict::Again).await.expect_err("it is in doubt no more");
+        // Left to a person, and after a restart.
+        world.simulator.fault_next(2, Fault::AcceptThenDrop);
+        world.hears(ADA, "hi").await;
+        world.wait(Span::seconds(121)).await;
+        world.wait(Span::seconds(121)).await;
+        assert_eq!(world.states().await[2..], ["in_doubt", "in_doubt"]);
+        world.restart().await;
+        let left = world.deliveries().await;
+        judge(&world, left[2].delivery.id, Verdict::Sent).await.expect("it was in doubt");
+        judge(&world, left[3].delivery.id, Verdict::Again).await.expect("it was in doubt");
+        world.settle().await;
+        assert_eq!(world.heard(ADA), ["one", "two", "one", "two", "two"]);
+        assert_eq!(world.states().await[2..], ["accepted", "accepted"]);
+        assert!(world.deliveries().await[3].delivery.resent);
     }
 
     async fn what_is_left_in_doubt_for_a_person_holds_up_nobody_after_a_restart(world: World) {

@@ -10,6 +10,7 @@ mod person;
 pub(crate) mod rule;
 mod template;
 mod token;
+mod verdict;
 
 pub use self::channel::{ChannelChange, NewChannel};
 pub use self::endpoint::{EndpointChange, NewEndpoint};

@@ -8,6 +8,7 @@ use super::{Error, Operation, write_json};
 use crate::adapter::{SendError, SendErrorKind};
 use crate::domain::delivery::{Delivery, DeliveryState};
 use crate::domain::ids::{DeliveryId, LocationId};
+use crate::domain::inbound::Stage;
 use crate::domain::time::Timestamp;
 
 /// Looks whether the wait for evidence is over, and ends it if it is.
@@ -82,6 +83,67 @@ impl Operation for Doubt {
         } else {
             Doubted::Over
         })
+    }
+}
+
+/// What a person says of a message that is in doubt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// It was sent: nothing more happens, and the conversation goes on.
+    Sent,
+    /// It is sent once more, though it may arrive twice.
+    Again,
+}
+
+/// Ends a doubt as a person says.
+pub(crate) struct Judge {
+    pub(crate) location_id: LocationId,
+    pub(crate) id: DeliveryId,
+    pub(crate) verdict: Verdict,
+    pub(crate) now: Timestamp,
+}
+
+impl Operation for Judge {
+    /// The delivery as it is now; `None` if it was not in doubt.
+    type Output = Option<Box<Delivery>>;
+
+    async fn apply(
+        &self,
+        tx: &DatabaseTransaction,
+        _batch: &mut Batch,
+    ) -> Result<Self::Output, Error> {
+        let key = (self.location_id, self.id);
+        let row = delivery::find(tx, self.location_id, self.id).await?;
+        let in_doubt = |delivery: &Delivery| delivery.state == DeliveryState::InDoubt;
+        let Some(mut delivery) = row.map(|row| row.delivery).filter(in_doubt) else {
+            return Ok(None);
+        };
+        let mut change = ActiveModel::default();
+        let mut flags = Vec::new();
+        if delivery.when_held {
+            flags.push(delivery::WHEN_HELD);
+        }
+        match self.verdict {
+            Verdict::Sent => {
+                delivery.state = DeliveryState::Reached(Stage::Accepted);
+                change.failure = Set(None);
+            }
+            Verdict::Again => {
+                delivery.state = DeliveryState::Ready;
+                delivery.resent = true;
+                delivery.not_before = self.now;
+                delivery.retrying_since = None;
+                change.not_before = Set(self.now.ms());
+                change.retrying_since = Set(None);
+            }
+        }
+        if delivery.resent {
+            flags.push(delivery::RESENT);
+        }
+        change.flags = Set(flags.join(" "));
+        let from = [DeliveryState::InDoubt];
+        delivery::change_state(tx, key, &from, delivery.state, change, self.now).await?;
+        Ok(Some(Box::new(delivery)))
     }
 }
 

@@ -3,7 +3,7 @@
 use rejoinder_engine::domain::content::Content;
 use rejoinder_engine::domain::delivery::{DeliveryState, Origin};
 use rejoinder_engine::domain::ids::DeliveryId;
-use rejoinder_engine::store::{DeliveryFilter, DeliveryRow};
+use rejoinder_engine::store::{DeliveryFilter, DeliveryRow, Verdict};
 use serde::Serialize;
 use warp::reply::Response;
 
@@ -112,6 +112,9 @@ pub(crate) async fn route(path: &[&str], scoped: &Scoped) -> Result<Response, Er
         ("GET", []) => list(scoped).await,
         ("GET", [delivery]) => show(scoped, id(delivery, "delivery")?).await,
         (_, [] | [_]) => Err(Error::Method("GET")),
+        ("POST", [delivery, "sent"]) => judge(scoped, delivery, Verdict::Sent).await,
+        ("POST", [delivery, "again"]) => judge(scoped, delivery, Verdict::Again).await,
+        (_, [_, "sent" | "again"]) => Err(Error::Method("POST")),
         _ => Err(Error::Missing("path")),
     }
 }
@@ -125,6 +128,15 @@ async fn list(scoped: &Scoped) -> Result<Response, Error> {
     };
     let rows = scoped.store().deliveries(&filter, query.limit()?).await?;
     Ok(reply::ok(&DeliveriesJson::from(rows)))
+}
+
+async fn judge(scoped: &Scoped, delivery: &str, verdict: Verdict) -> Result<Response, Error> {
+    let id: DeliveryId = id(delivery, "delivery")?;
+    let engine = scoped.engine();
+    engine
+        .judge_delivery(scoped.location_id, id, verdict)
+        .await?;
+    show(scoped, id).await
 }
 
 async fn show(scoped: &Scoped, id: DeliveryId) -> Result<Response, Error> {
