@@ -16,6 +16,7 @@ use crate::domain::ids::{ChannelId, ConversationId, DeliveryId, EventId, Locatio
 use crate::domain::time::{Span, Timestamp};
 use crate::halt::Halt;
 use crate::lanes::{Item, Lanes};
+use crate::mutant::Mutant;
 use crate::pace::Pace;
 use crate::script::testing::TestHost;
 use crate::setup::Setup;
@@ -104,8 +105,12 @@ impl Core {
 
     pub(crate) fn enqueue(&self, events: Vec<Event>) {
         for event in events {
-            self.inbox
-                .push((event.location_id, event.conversation_id), event);
+            let lane = (event.location_id, event.conversation_id);
+            if Mutant::LatestFirst.is_loose() {
+                self.inbox.push_front(lane, event);
+            } else {
+                self.inbox.push(lane, event);
+            }
         }
     }
 

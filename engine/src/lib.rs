@@ -16,6 +16,7 @@ pub mod domain;
 mod engine;
 mod halt;
 mod lanes;
+mod mutant;
 mod pace;
 mod provision;
 mod publish;
@@ -30,6 +31,8 @@ mod work;
 
 pub use accept::{Accepted, Counts, Error as AcceptError};
 pub use engine::{Builder, Engine, Error};
+#[cfg(feature = "mutants")]
+pub use mutant::Mutant;
 pub use provision::{
     ChannelChange, EndpointChange, LocationChange, NewChannel, NewEndpoint, NewLocation,
     PersonSend, Problem, Published, RuleAssistance, RuleCheck, SyncedAccount, Upcoming,

@@ -9,6 +9,7 @@ use rejoinder_engine::domain::event::Payload;
 use rejoinder_engine::domain::ids::{DeliveryId, EventId, LocationId};
 use rejoinder_engine::domain::inbound::Stage;
 use rejoinder_engine::store::{DeliveryFilter, Store};
+use sea_orm::{ConnectionTrait, Statement};
 
 /// Rows that are read at once.
 const PAGE: u64 = 1_000;
@@ -34,6 +35,20 @@ pub(crate) struct Evidence<'a> {
     pub(crate) acknowledged: &'a [Acknowledged],
     /// What the provider took, in the order taken.
     pub(crate) received: &'a [ReceivedMessage],
+}
+
+/// Events and deliveries that are not done with. What stays in doubt waits for a person, for ever.
+pub(crate) async fn open_work(store: &Store) -> i64 {
+    let text = "SELECT (SELECT COUNT(*) FROM rejoinder_event WHERE state = 'pending') + \
+        (SELECT COUNT(*) FROM rejoinder_delivery WHERE state IN ('ready', 'sending', 'in_doubt') \
+         AND flags NOT LIKE '%left_in_doubt%') AS n";
+    let connection = store.connection();
+    let statement = Statement::from_string(connection.get_database_backend(), text);
+    let row = connection
+        .query_one_raw(statement)
+        .await
+        .expect("the database answers");
+    row.expect("a row").try_get("", "n").expect("a number")
 }
 
 /// What of the promise is broken, a sentence each.

@@ -20,10 +20,10 @@ use rejoinder_engine::domain::time::Timestamp;
 use rejoinder_engine::store::{NewRule, Store};
 use rejoinder_engine::{NewChannel, NewLocation};
 use rejoinder_migrations::{Migrator, MigratorTrait};
-use sea_orm::{ConnectionTrait, Statement};
 use tempfile::TempDir;
 
-use crate::checker::{Acknowledged, Evidence, breaches};
+use crate::chance::Chance;
+use crate::checker::{Acknowledged, Evidence, breaches, open_work};
 use crate::commands::command;
 use crate::database::Database;
 
@@ -188,20 +188,6 @@ impl Scene {
     }
 }
 
-/// Events and deliveries that are not done with. What stays in doubt waits for a person, for ever.
-async fn open_work(store: &Store) -> i64 {
-    let text = "SELECT (SELECT COUNT(*) FROM rejoinder_event WHERE state = 'pending') + \
-        (SELECT COUNT(*) FROM rejoinder_delivery WHERE state IN ('ready', 'sending', 'in_doubt') \
-         AND flags NOT LIKE '%left_in_doubt%') AS n";
-    let connection = store.connection();
-    let statement = Statement::from_string(connection.get_database_backend(), text);
-    let row = connection
-        .query_one_raw(statement)
-        .await
-        .expect("the database answers");
-    row.expect("a row").try_get("", "n").expect("a number")
-}
-
 /// A location with a number and a rule that says everything once more.
 async fn furnish(
     database: &Database,
@@ -281,24 +267,6 @@ impl Drop for Program {
     }
 }
 
-/// Chance from a seed that is printed: SplitMix64.
-#[derive(Clone)]
-struct Chance(u64);
-
-impl Chance {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        mixed ^ (mixed >> 31)
-    }
-
-    fn between(&mut self, least: u64, most: u64) -> u64 {
-        least + self.next() % (most - least + 1)
-    }
-}
-
 async fn kill_and_look(database: Database, kills: usize) {
     let scene = Scene::set(database).await;
     #[expect(clippy::disallowed_methods, reason = "the customers' own client")]
@@ -309,10 +277,10 @@ async fn kill_and_look(database: Database, kills: usize) {
         .expect("a client");
     let seed = u64::try_from(Timestamp::ms(scene.simulator.now())).expect("after 1970");
     say(&format!("seed {seed}, {kills} kills"));
-    let mut chance = Chance(seed);
+    let mut chance = Chance::from_seed(seed);
     let writers: Vec<_> = (0..WRITERS)
         .map(|_| {
-            let chance = Chance(chance.next());
+            let chance = Chance::from_seed(chance.next());
             tokio::spawn(Arc::clone(&scene).write(client.clone(), chance))
         })
         .collect();

@@ -1,6 +1,8 @@
 //! End to end, in one binary: each module says who, what, then.
 
 mod beginnings;
+mod chance;
+mod chaos;
 mod checker;
 mod closing;
 mod commands;

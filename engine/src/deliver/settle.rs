@@ -10,6 +10,7 @@ use crate::adapter::{SendError, SendErrorKind};
 use crate::core::Core;
 use crate::domain::delivery::{Delivery, DeliveryState};
 use crate::domain::time::Timestamp;
+use crate::mutant::Mutant;
 use crate::retry::{Again, again_at};
 use crate::store::{self, Settle, Settlement};
 
@@ -30,7 +31,12 @@ pub(super) async fn settle(
         Ok(provider_id) => Settlement::Accepted {
             provider_id: Some(provider_id),
         },
-        Err(error) => refusal(core, &delivery, &error, now).await,
+        Err(mut error) => {
+            if error.kind == SendErrorKind::InDoubt && Mutant::BlindResend.is_loose() {
+                error.kind = SendErrorKind::NotConnected;
+            }
+            refusal(core, &delivery, &error, now).await
+        }
     };
     if let Settlement::Retry { at, failure, .. } = &settlement
         && failure.kind == SendErrorKind::RateLimited.code()
@@ -61,6 +67,7 @@ async fn refusal(
         return Settlement::InDoubt { until, failure };
     }
     match again_at(delivery, error, now) {
+        Again::At(..) if Mutant::EarlySurrender.is_loose() => Settlement::Failed(failure),
         Again::At(at, retrying_since) => Settlement::Retry {
             at,
             retrying_since,
@@ -123,6 +130,7 @@ fn next(settle: Settle) -> Next {
             delivery.retrying_since = retrying_since;
             Next::Again(delivery, at)
         }
+        Settlement::InDoubt { .. } if Mutant::PassedDoubt.is_loose() => Next::Done,
         Settlement::InDoubt { until, .. } => {
             delivery.state = DeliveryState::InDoubt;
             delivery.not_before = until;

@@ -10,6 +10,7 @@ use crate::domain::delivery::{Delivery, DeliveryState};
 use crate::domain::ids::{DeliveryId, LocationId};
 use crate::domain::inbound::Stage;
 use crate::domain::time::Timestamp;
+use crate::mutant::Mutant;
 
 /// Looks whether the wait for evidence is over, and ends it if it is.
 pub(crate) struct Doubt {
@@ -60,7 +61,7 @@ impl Operation for Doubt {
         }
         // Once more at the most: what is in doubt twice waits for a person.
         let again = self.resend && !delivery.resent;
-        if again || delivery.resent {
+        if (again || delivery.resent) && !Mutant::UnmarkedResend.is_loose() {
             flags.push(delivery::RESENT);
         }
         let mut change = ActiveModel::default();

@@ -5,6 +5,7 @@ mod echo;
 mod import;
 mod number;
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use sea_orm::DatabaseTransaction;
@@ -19,6 +20,7 @@ use crate::domain::inbound::{Inbound, Item, Status, Topic, Update};
 use crate::domain::message::{Body, Message};
 use crate::domain::time::{Span, Timestamp};
 use crate::domain::window::Window;
+use crate::mutant::Mutant;
 use crate::store::batch::{self, Batch, Flushed};
 use crate::store::event::NewEvent;
 use crate::store::known::{Known, KnownPeer};
@@ -219,11 +221,16 @@ impl Recorder<'_> {
         let (channel, conversation_id) = (&self.item.channel, place.conversation_id);
         let (location_id, channel_id, at) = (channel.location_id, channel.id, self.at());
         let event_id = EventId::generate();
+        let external_key = if Mutant::ForgottenKey.is_loose() {
+            Cow::Owned(format!("{} {event_id}", message.provider_id))
+        } else {
+            Cow::Borrowed(message.provider_id.as_str())
+        };
         let new = NewEvent {
             location_id,
             channel_id,
             conversation_id: Some(conversation_id),
-            external_key: &message.provider_id,
+            external_key: &external_key,
             payload,
             at,
             received_at: self.received_at,

@@ -1,0 +1,249 @@
+//! The engine on a clock moved by hand, between customers and a provider that do whatever may happen, by a
+//! seed: webhooks come twice and at once, sends are refused, dropped before or after they were taken, the
+//! process dies, statuses come late and in any order. `REJOINDER_SEEDS=10000 tests/run --fast chaos` plays
+//! more of them; a seed that was red once stands in `RED`.
+
+use rejoinder_adapters::simulator::Fault;
+use rejoinder_engine::Mutant;
+use rejoinder_engine::domain::time::Span;
+use serde_json::Value;
+
+use crate::chance::Chance;
+use crate::checker::{Acknowledged, Evidence, breaches, open_work};
+use crate::database::Database;
+use crate::world::{Customer, World};
+
+/// Seeds that found something once.
+const RED: [u64; 0] = [];
+/// Seeds that are played where nobody says otherwise.
+const SEEDS_ON_SQLITE: u64 = 150;
+const SEEDS_ON_POSTGRES: u64 = 50;
+/// Things that happen before everybody behaves again.
+const STEPS: usize = 40;
+/// Time does not pass in larger steps: a reply must not grow stale for want of a look.
+const LONGEST_WAIT_S: u64 = 20;
+/// Looks until nothing may be left: more than all waits for evidence and pace together take.
+const LOOKS: usize = 400;
+/// Seeds in which a deliberate mistake must show.
+const SEEDS_FOR_A_MUTANT: u64 = 40;
+
+const RULE: &str = "fn on_message(chat, message) { chat.state.n = (chat.state.n ?? 0) + 1; chat.reply(message.text); }";
+
+const CUSTOMERS: [Customer; 4] = [
+    Customer {
+        name: "Ada",
+        phone: "4915110000001",
+    },
+    Customer {
+        name: "Ben",
+        phone: "4915110000002",
+    },
+    Customer {
+        name: "Cleo",
+        phone: "4915110000003",
+    },
+    Customer {
+        name: "Dan",
+        phone: "4915110000004",
+    },
+];
+
+/// A play by one seed.
+struct Play {
+    world: World,
+    chance: Chance,
+    acknowledged: Vec<Acknowledged>,
+}
+
+impl Play {
+    async fn begin(database: Database, seed: u64) -> Self {
+        let world = World::on(database).await;
+        world.rule(RULE).await;
+        Self {
+            world,
+            chance: Chance::from_seed(seed),
+            acknowledged: Vec::new(),
+        }
+    }
+
+    async fn step(&mut self) {
+        match self.chance.between(0, 99) {
+            0..45 => Box::pin(self.say()).await,
+            45..60 => self.world.settle().await,
+            60..72 => self.fault(),
+            72..87 => {
+                let span = self.chance.between(0, LONGEST_WAIT_S * 1_000);
+                let span = Span::from_ms(i64::try_from(span).expect("it is small"));
+                self.world.wait(span).await;
+            }
+            87..92 => self.world.restart().await,
+            _ => self.tell().await,
+        }
+    }
+
+    /// A customer writes, and the webhook comes up to three times, at once or one after the other.
+    async fn say(&mut self) {
+        let customer = *self.chance.pick(&CUSTOMERS);
+        let text = format!("{} says {}", customer.name, self.acknowledged.len());
+        let body = self.world.message(customer, &text);
+        let copies = self.chance.between(1, 3);
+        let is_at_once = self.chance.between(0, 1) == 0;
+        let accept = || async {
+            let accepted = self.world.accept(&body).await;
+            accepted.expect("it is acknowledged");
+        };
+        if is_at_once && copies > 1 {
+            tokio::join!(accept(), accept(), accept());
+        } else {
+            for _ in 0..copies {
+                accept().await;
+            }
+        }
+        let read: Value = serde_json::from_slice(&body).expect("JSON");
+        let id = &read["entry"][0]["changes"][0]["value"]["messages"][0]["id"];
+        self.acknowledged.push(Acknowledged {
+            id: id.as_str().expect("an id").to_owned(),
+            customer: customer.phone.to_owned(),
+            text,
+        });
+    }
+
+    /// The next sends meet something.
+    fn fault(&mut self) {
+        let faults = [
+            Fault::AcceptThenDrop,
+            Fault::DropUnprocessed,
+            Fault::EmptyServerError,
+            Fault::Refuse(131_016),
+            Fault::Refuse(131_056),
+            Fault::Refuse(130_429),
+            Fault::TooManyRequests {
+                retry_after: Span::seconds(5),
+            },
+        ];
+        let fault = self.chance.pick(&faults).clone();
+        let count = 1 + self.chance.index(2);
+        self.world.simulator.fault_next(count, fault);
+    }
+
+    /// The provider tells of a message, in no order.
+    async fn tell(&mut self) {
+        let received = self.world.simulator.received();
+        if received.is_empty() {
+            return;
+        }
+        let message = self.chance.pick(&received);
+        let stage = *self.chance.pick(&["sent", "delivered", "read"]);
+        self.world.status(message, stage, None).await;
+    }
+
+    /// Everybody behaves, and time passes until nothing is left. Statuses come again, as providers send them
+    /// for days: at once, or only when the engine has long stopped waiting for them.
+    async fn end(&mut self) {
+        self.world.simulator.clear_faults();
+        if self.chance.between(0, 1) == 0 {
+            self.pass_time().await;
+        }
+        for message in self.world.simulator.received() {
+            self.world.status(&message, "sent", None).await;
+        }
+        self.pass_time().await;
+        for message in self.world.simulator.received() {
+            self.world.status(&message, "sent", None).await;
+        }
+    }
+
+    async fn pass_time(&self) {
+        for _ in 0..LOOKS {
+            self.world.settle().await;
+            if open_work(self.world.engine.store()).await == 0 {
+                return;
+            }
+            let next = self.world.until_next().await;
+            let next = next.unwrap_or(Span::seconds(1)).max(Span::from_ms(1));
+            self.world.wait(next.min(Span::seconds(10))).await;
+        }
+    }
+
+    async fn breaches(&self) -> Vec<String> {
+        let store = self.world.engine.store();
+        let received = self.world.simulator.received();
+        let evidence = Evidence {
+            store,
+            location_id: self.world.location_id,
+            acknowledged: &self.acknowledged,
+            received: &received,
+        };
+        let mut found = breaches(&evidence).await;
+        let left = open_work(store).await;
+        if left > 0 {
+            found.push(format!("{left} things are never done"));
+        }
+        found
+    }
+}
+
+async fn play(database: Database, seed: u64) -> Result<(), String> {
+    let mut play = Play::begin(database, seed).await;
+    for _ in 0..STEPS {
+        Box::pin(play.step()).await;
+    }
+    play.end().await;
+    let found = play.breaches().await;
+    if found.is_empty() {
+        Ok(())
+    } else {
+        Err(format!("seed {seed}: {found:#?}"))
+    }
+}
+
+/// How many seeds are played: as whoever runs the tests says, or as usual.
+fn seeds(usual: u64) -> impl Iterator<Item = u64> {
+    #[expect(clippy::disallowed_methods, reason = "the test's own setting")]
+    let said = std::env::var("REJOINDER_SEEDS");
+    let many = said.map_or(usual, |text| {
+        text.parse().expect("REJOINDER_SEEDS is a number")
+    });
+    RED.into_iter().chain(1..=many)
+}
+
+/// Plays until a seed finds the mistake.
+async fn is_caught(mutant: Mutant) -> bool {
+    mutant.let_loose();
+    for seed in 1..=SEEDS_FOR_A_MUTANT {
+        let played = Box::pin(play(Database::sqlite().await, seed)).await;
+        if played.is_err() {
+            return true;
+        }
+    }
+    false
+}
+
+mod heavy {
+    use super::*;
+
+    #[tokio::test]
+    async fn every_deliberate_mistake_is_caught() {
+        for mutant in Mutant::ALL {
+            assert!(is_caught(mutant).await, "nobody noticed {mutant:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn whatever_happens_nothing_is_lost_or_doubled_on_sqlite() {
+        let mut red = Vec::new();
+        for seed in seeds(SEEDS_ON_SQLITE) {
+            red.extend(Box::pin(play(Database::sqlite().await, seed)).await.err());
+        }
+        assert!(red.is_empty(), "{}", red.join("\n"));
+    }
+
+    #[tokio::test]
+    async fn whatever_happens_nothing_is_lost_or_doubled_on_postgres() {
+        let mut red = Vec::new();
+        for seed in seeds(SEEDS_ON_POSTGRES) {
+            red.extend(Box::pin(play(Database::postgres().await, seed)).await.err());
+        }
+        assert!(red.is_empty(), "{}", red.join("\n"));
+    }
+}
