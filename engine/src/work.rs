@@ -26,6 +26,9 @@ const AFTER_PANIC: Span = Span::minutes(1);
 const SUSPECT_AFTER: Span = Span::seconds(10);
 /// How often an event is attempted that ends the process or meets a mistake of the program.
 const MAX_ATTEMPTS: i32 = 3;
+/// How long a process must have lived, for each attempt before, until such an event is attempted again: what
+/// else ends processes early, again and again, puts no event aside, and the others go on meanwhile.
+const GRACE: Span = Span::seconds(5);
 
 /// Whether a commit may hand its first delivery over to a sender at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,7 +60,8 @@ pub(crate) async fn step(core: &Arc<Core>, hand_over: HandOver) -> bool {
     };
     let processing = AssertUnwindSafe(attempt(core, key, &event, hand_over));
     match processing.catch_unwind().await {
-        Ok(Ok(())) => core.inbox.done(key),
+        Ok(Ok(None)) => core.inbox.done(key),
+        Ok(Ok(Some(until))) => core.inbox.rest(key, event, until),
         Err(_) => {
             tracing::error!(event.id = %event.id, "deciding an event panicked; it is tried again in a while");
             core.inbox.rest(key, event, core.clock.now() + AFTER_PANIC);
@@ -71,28 +75,43 @@ pub(crate) async fn step(core: &Arc<Core>, hand_over: HandOver) -> bool {
 }
 
 /// Takes an event through its rules. One that was pending when the process began, or waits for long, is
-/// counted first: it may have ended the process before, and may do so again.
+/// counted first: it may have ended the process before, and may do so again. Says until when it waits, if
+/// it does.
 async fn attempt(
     core: &Arc<Core>,
     key: LaneKey,
     event: &Event,
     hand_over: HandOver,
-) -> Result<(), store::Error> {
-    let is_suspect =
-        event.received_at < core.began_at || event.received_at + SUSPECT_AFTER < core.clock.now();
+) -> Result<Option<Timestamp>, store::Error> {
+    let now = core.clock.now();
+    let is_suspect = event.received_at < core.began_at || event.received_at + SUSPECT_AFTER < now;
     if is_suspect {
         let count = CountAttempt {
             location_id: event.location_id,
             id: event.id,
             at_most: MAX_ATTEMPTS,
+            so_far: (1..MAX_ATTEMPTS)
+                .filter(|attempts| ready_at(core, *attempts) <= now)
+                .max()
+                .unwrap_or(0),
         };
-        if core.store.write(count).await? == Counted::PutAside {
-            tracing::error!(location.id = %event.location_id, event.id = %event.id,
-                "an event was tried {MAX_ATTEMPTS} times without coming to an end and is put aside");
-            return Ok(());
+        match core.store.write(count).await? {
+            Counted::Attempt => {}
+            Counted::Wait(attempts) => return Ok(Some(ready_at(core, attempts))),
+            Counted::PutAside => {
+                tracing::error!(location.id = %event.location_id, event.id = %event.id,
+                    "an event was tried {MAX_ATTEMPTS} times without coming to an end and is put aside");
+                return Ok(None);
+            }
         }
     }
-    process(core, key, event, hand_over).await
+    process(core, key, event, hand_over).await?;
+    Ok(None)
+}
+
+/// From when on an event that was attempted so often may be attempted again.
+fn ready_at(core: &Core, attempts: i32) -> Timestamp {
+    core.began_at + Span::from_ms(GRACE.ms() * i64::from(attempts))
 }
 
 async fn process(

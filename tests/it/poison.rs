@@ -69,6 +69,22 @@ on_both! {
         assert_eq!(attempts(&world).await, [3]);
     }
 
+    async fn a_process_that_dies_early_again_and_again_puts_nothing_aside(world: World) {
+        let mut world = world;
+        world.rule(RULE).await;
+        world.says(ADA, "one").await;
+        died(&world, 1).await;
+        for _ in 0..5 {
+            world.clock.advance(Span::seconds(1));
+            world.restart().await;
+            world.settle().await;
+        }
+        assert_eq!(attempts(&world).await, [1], "no life was long enough");
+        assert_eq!(world.heard(ADA), [""; 0]);
+        world.wait(Span::seconds(5)).await;
+        assert_eq!(world.heard(ADA), ["one"]);
+    }
+
     async fn nothing_is_counted_of_what_is_decided_at_once(world: World) {
         world.rule(RULE).await;
         world.hears(ADA, "one").await;

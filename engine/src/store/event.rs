@@ -297,45 +297,6 @@ pub(super) async fn statuses_of(
     Ok(statuses)
 }
 
-/// Counts an attempt at an event before it is made, so that one which ends the process counts as well.
-pub(crate) struct CountAttempt {
-    pub(crate) location_id: LocationId,
-    pub(crate) id: EventId,
-    /// After so many the event is put aside, and its conversation goes on.
-    pub(crate) at_most: i32,
-}
-
-/// Whether an event may be attempted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Counted {
-    /// It may, and the attempt is counted.
-    Attempt,
-    /// It was attempted often enough and has been put aside.
-    PutAside,
-}
-
-impl Operation for CountAttempt {
-    type Output = Counted;
-
-    async fn apply(&self, tx: &DatabaseTransaction, _batch: &mut Batch) -> Result<Counted, Error> {
-        let values = [
-            self.location_id.uuid().into(),
-            self.id.uuid().into(),
-            self.at_most.into(),
-        ];
-        let text = "UPDATE rejoinder_event SET attempts = attempts + 1 \
-             WHERE location_id = $1 AND id = $2 AND state = 'pending' AND attempts < $3";
-        let counted = tx.execute_raw(sql(tx, text, values)).await?;
-        if counted.rows_affected() == 1 {
-            return Ok(Counted::Attempt);
-        }
-        // Also one that is done by now: then there is nothing to put aside.
-        let (from, to) = (EventState::Pending, EventState::Parked);
-        change_state(tx, self.location_id, self.id, from, to).await?;
-        Ok(Counted::PutAside)
-    }
-}
-
 /// Puts an event aside that cannot be decided.
 struct Park {
     location_id: LocationId,
@@ -348,24 +309,6 @@ impl Operation for Park {
     async fn apply(&self, tx: &DatabaseTransaction, _batch: &mut Batch) -> Result<(), Error> {
         let (from, to) = (EventState::Pending, EventState::Parked);
         change_state(tx, self.location_id, self.id, from, to).await
-    }
-}
-
-/// Lets a parked event wait for its rules once more, its attempts forgotten; says whether it was parked.
-pub(crate) struct Requeue {
-    pub(crate) location_id: LocationId,
-    pub(crate) id: EventId,
-}
-
-impl Operation for Requeue {
-    type Output = bool;
-
-    async fn apply(&self, tx: &DatabaseTransaction, _batch: &mut Batch) -> Result<bool, Error> {
-        let values = [self.location_id.uuid().into(), self.id.uuid().into()];
-        let text = "UPDATE rejoinder_event SET state = 'pending', attempts = 0 \
-             WHERE location_id = $1 AND id = $2 AND state = 'parked'";
-        let changed = tx.execute_raw(sql(tx, text, values)).await?;
-        Ok(changed.rows_affected() == 1)
     }
 }
 
@@ -391,7 +334,7 @@ pub(super) async fn unpark(
     change_state(tx, location_id, id, EventState::Parked, EventState::Done).await
 }
 
-async fn change_state(
+pub(super) async fn change_state(
     tx: &DatabaseTransaction,
     location_id: LocationId,
     id: EventId,

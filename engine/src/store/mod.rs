@@ -12,6 +12,7 @@
 
 mod address;
 mod answer;
+mod attempt;
 mod batch;
 mod channel;
 mod commit;
@@ -61,6 +62,7 @@ use tokio::task::JoinHandle;
 use crate::domain::ids::LocationId;
 
 pub(crate) use answer::{AnswerRequest, HeldAnswer};
+pub(crate) use attempt::{CountAttempt, Counted, Requeue};
 pub(crate) use channel::SaveChannel;
 pub(crate) use channel::StoredChannel;
 pub(crate) use commit::{Commit, HoldChange, RuleState, TimerChange};
@@ -72,7 +74,7 @@ pub(crate) use endpoint::{DeleteEndpoint, SaveEndpoint, StoredEndpoint};
 pub use error::Error;
 pub(crate) use error::{read_json, write_json};
 pub use event::EventRow;
-pub(crate) use event::{CountAttempt, Counted, Requeue, Unpark};
+pub(crate) use event::Unpark;
 pub use fanout::FanoutRow;
 pub(crate) use fanout::{Course, TurnPage};
 pub(crate) use fire::{Due, Fire};
