@@ -6,15 +6,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::adapter::{Adapter, Refused, Reply, Webhook};
-use crate::core::Core;
+use crate::core::{Core, OutLane};
 use crate::domain::inbound::Inbound;
 use crate::setup::ChannelSetup;
 use crate::store::{self, Record, RecordItem, Stray};
 
 use self::routing::{Place, Routing, Verifier, candidates};
 
-/// Events that wait for their rules, and conversations whose answers could leave now, above which
-/// acknowledgements wait, too: else they outrun the answers. What a provider paused does not count.
+/// Conversations in which someone waits for rules or for an answer that could leave now, above which
+/// acknowledgements wait, too: else they outrun the answers. What a provider paused does not count, nor what
+/// nobody waits for.
 const MANY_WAITING: usize = 500;
 /// How long an acknowledgement waits at most; then the webhook is refused for now, and comes again.
 const MAX_WAIT: Duration = Duration::from_secs(3);
@@ -89,7 +90,7 @@ pub(crate) async fn accept(
 /// Waits until rules and senders have caught up with what was accepted before.
 async fn admit(core: &Core) -> Result<(), Error> {
     let mut waited = Duration::ZERO;
-    while core.inbox.len() + core.outbox.ready_lanes() > MANY_WAITING {
+    while core.inbox.live_lanes() + core.outbox.live_lanes() > MANY_WAITING {
         if waited >= MAX_WAIT {
             return Err(store::Error::Overloaded.into());
         }
@@ -227,7 +228,8 @@ async fn write(
     };
     core.enqueue_fallbacks(recorded.fallbacks);
     for (location_id, conversation_id) in recorded.settled {
-        core.outbox.wake((location_id, Some(conversation_id)));
+        core.outbox
+            .wake(OutLane::InOrder(location_id, conversation_id));
     }
     Ok(counts)
 }

@@ -7,15 +7,16 @@ use tokio::sync::{Notify, Semaphore};
 use uuid::Uuid;
 
 use crate::adapter::Adapter;
+use crate::breaker::Breakers;
 use crate::caller::Caller;
 use crate::clock::Clock;
 use crate::crypto::Secret;
-use crate::domain::delivery::Delivery;
-use crate::domain::event::Event;
+use crate::domain::delivery::{Delivery, Flag};
+use crate::domain::event::{Event, Payload};
 use crate::domain::ids::{ChannelId, ConversationId, DeliveryId, EventId, LocationId};
 use crate::domain::time::{Span, Timestamp};
 use crate::halt::Halt;
-use crate::lanes::{Item, Lanes};
+use crate::lanes::{Item, Key, Lanes, Urgency};
 use crate::mutant::Mutant;
 use crate::pace::Pace;
 use crate::script::testing::TestHost;
@@ -31,8 +32,65 @@ pub(crate) const TRIALS: usize = 2;
 /// How long we wait for evidence of a message whose provider is not set up any more.
 const DOUBT: Span = Span::seconds(120);
 
+/// An event that is older is nobody's business of this moment any more.
+const LIVE: Span = Span::seconds(10);
+
 /// The unit of order: a conversation, or a location's own events.
 pub(crate) type LaneKey = (LocationId, Option<ConversationId>);
+
+impl Key for LaneKey {
+    type Share = LocationId;
+
+    fn share(&self) -> LocationId {
+        self.0
+    }
+}
+
+/// The unit of order of what leaves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum OutLane {
+    /// A conversation.
+    InOrder(LocationId, ConversationId),
+    /// A delivery that was overtaken: it holds up nobody any more.
+    Aside(LocationId, DeliveryId),
+}
+
+impl OutLane {
+    pub(crate) const fn of(delivery: &Delivery) -> Self {
+        if delivery.flags.has(Flag::Overtaken) {
+            Self::Aside(delivery.location_id, delivery.id)
+        } else {
+            Self::InOrder(delivery.location_id, delivery.conversation_id)
+        }
+    }
+}
+
+impl Key for OutLane {
+    type Share = LocationId;
+
+    fn share(&self) -> LocationId {
+        let (Self::InOrder(location_id, _) | Self::Aside(location_id, _)) = self;
+        *location_id
+    }
+}
+
+/// Whether someone waits for what follows from an event.
+pub(crate) fn urgency(event: &Event, now: Timestamp) -> Urgency {
+    match event.payload {
+        Payload::Timer { .. } | Payload::Tick { .. } | Payload::Each { .. } => Urgency::Background,
+        _ if event.received_at + LIVE < now => Urgency::Background,
+        _ => Urgency::Live,
+    }
+}
+
+/// Whether someone waits for a delivery.
+pub(crate) const fn urgency_of(delivery: &Delivery) -> Urgency {
+    if delivery.flags.has(Flag::Background) {
+        Urgency::Background
+    } else {
+        Urgency::Live
+    }
+}
 
 pub(crate) struct Core {
     pub(crate) store: Store,
@@ -54,8 +112,9 @@ pub(crate) struct Core {
     /// Events that wait for their rules.
     pub(crate) inbox: Lanes<LaneKey, Event>,
     /// Deliveries that wait to leave.
-    pub(crate) outbox: Lanes<LaneKey, Box<Delivery>>,
+    pub(crate) outbox: Lanes<OutLane, Box<Delivery>>,
     pub(crate) pace: Pace,
+    pub(crate) breakers: Breakers,
     pub(crate) permits: Arc<Semaphore>,
     pub(crate) halt: Halt,
     /// Tables for simulated worlds, if the host gives any.
@@ -104,23 +163,36 @@ impl Core {
     }
 
     pub(crate) fn enqueue(&self, events: Vec<Event>) {
+        let now = self.clock.now();
         for event in events {
             let lane = (event.location_id, event.conversation_id);
+            let urgency = urgency(&event, now);
             if Mutant::LatestFirst.is_loose() {
-                self.inbox.push_front(lane, event);
+                self.inbox.push_front(lane, event, urgency);
             } else {
-                self.inbox.push(lane, event);
+                self.inbox.push(lane, event, urgency);
             }
         }
+    }
+
+    /// A delivery waits in its lane.
+    pub(crate) fn queue(&self, delivery: Box<Delivery>) {
+        let urgency = urgency_of(&delivery);
+        self.outbox.push(OutLane::of(&delivery), delivery, urgency);
+    }
+
+    /// A delivery waits at its place in its lane, if it does not yet.
+    pub(crate) fn requeue(&self, delivery: Box<Delivery>) {
+        let urgency = urgency_of(&delivery);
+        self.outbox
+            .restore(OutLane::of(&delivery), delivery, urgency);
     }
 
     /// A delivery that replaces a refused one goes before all others of its conversation.
     pub(crate) fn enqueue_fallbacks(&self, fallbacks: impl IntoIterator<Item = Delivery>) {
         for fallback in fallbacks {
-            self.outbox.push_front(
-                (fallback.location_id, Some(fallback.conversation_id)),
-                Box::new(fallback),
-            );
+            let (lane, urgency) = (OutLane::of(&fallback), urgency_of(&fallback));
+            self.outbox.push_front(lane, Box::new(fallback), urgency);
         }
     }
 }

@@ -1,5 +1,11 @@
-//! Who may work on what: one item at a time per lane, lanes in turn, each lane's items in order.
+//! Who may work on what: one item at a time per lane, each lane's items in order; lanes take turns, those of
+//! different tenants in equal shares, and what someone waits for before what nobody does.
 //! Kept in memory; the database knows the same and gives back what was lost here.
+
+mod turns;
+
+#[cfg(test)]
+mod tests;
 
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::hash::Hash;
@@ -7,6 +13,7 @@ use std::sync::Mutex;
 
 use tokio::sync::Notify;
 
+use self::turns::Turns;
 use crate::domain::time::Timestamp;
 
 /// What waits in lanes. It is there once, however often it is pushed.
@@ -17,18 +24,43 @@ pub(crate) trait Item {
     fn place(&self) -> (i64, Timestamp);
 }
 
+/// What names a lane.
+pub(crate) trait Key: Copy + Eq + Hash {
+    /// Whose lane it is: everybody gets an equal share of the turns.
+    type Share: Copy + Eq + Hash + std::fmt::Debug;
+    fn share(&self) -> Self::Share;
+}
+
+/// Whether someone waits for an item.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Urgency {
+    /// Nobody does at this moment: follow-ups, campaigns, what is left of a time when nothing worked.
+    Background,
+    /// A customer does.
+    Live,
+}
+
 /// Lanes of items; a lane is busy from `take` until `done`.
 #[derive(Debug)]
-pub(crate) struct Lanes<K, T: Item> {
+pub(crate) struct Lanes<K: Key, T: Item> {
     state: Mutex<State<K, T>>,
     ready: Notify,
     rested: Notify,
 }
 
+/// An item that was taken, and its lane, which is busy now.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Taken<K, T> {
+    pub(crate) key: K,
+    pub(crate) item: T,
+    /// That of the most urgent item of the lane: what stands before it hurries as well.
+    pub(crate) urgency: Urgency,
+}
+
 #[derive(Debug)]
-struct State<K, T: Item> {
+struct State<K: Key, T: Item> {
     lanes: HashMap<K, Lane<T>>,
-    ready: VecDeque<K>,
+    turns: Turns<K>,
     /// Lanes that rest until a moment; the number tells two of the same moment apart.
     resting: BTreeMap<(Timestamp, u64), K>,
     rests: u64,
@@ -39,28 +71,39 @@ struct State<K, T: Item> {
 
 #[derive(Debug)]
 struct Lane<T: Item> {
-    items: VecDeque<T>,
+    items: VecDeque<(T, Urgency)>,
+    /// How many of them are live.
+    live: usize,
     pace: Pace,
     /// What is worked on while the lane is busy.
-    at_work: Option<T::Id>,
+    at_work: Option<(T::Id, Urgency)>,
     /// It was woken while it was busy: its next rest ends at once.
     woken: bool,
 }
 
 impl<T: Item> Lane<T> {
-    fn new(pace: Pace, at_work: Option<T::Id>) -> Self {
+    fn new(pace: Pace, at_work: Option<(T::Id, Urgency)>) -> Self {
         Self {
             items: VecDeque::new(),
+            live: 0,
             pace,
             at_work,
             woken: false,
+        }
+    }
+
+    fn urgency(&self) -> Urgency {
+        if self.live > 0 {
+            Urgency::Live
+        } else {
+            Urgency::Background
         }
     }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Pace {
-    /// In `ready`, or without items.
+    /// In `turns`, or without items.
     Free,
     /// Someone works on its head.
     Busy,
@@ -68,11 +111,11 @@ enum Pace {
     Resting((Timestamp, u64)),
 }
 
-impl<K: Copy + Eq + Hash, T: Item> Lanes<K, T> {
+impl<K: Key, T: Item> Lanes<K, T> {
     pub(crate) fn new() -> Self {
         let state = State {
             lanes: HashMap::new(),
-            ready: VecDeque::new(),
+            turns: Turns::new(),
             resting: BTreeMap::new(),
             rests: 0,
             items: 0,
@@ -86,29 +129,36 @@ impl<K: Copy + Eq + Hash, T: Item> Lanes<K, T> {
     }
 
     /// Adds an item at the end of a lane.
-    pub(crate) fn push(&self, key: K, item: T) {
-        self.add(key, item, VecDeque::push_back);
+    pub(crate) fn push(&self, key: K, item: T, urgency: Urgency) {
+        self.add(key, item, urgency, VecDeque::push_back);
     }
 
     /// Adds an item that goes before all that wait in its lane.
-    pub(crate) fn push_front(&self, key: K, item: T) {
-        self.add(key, item, VecDeque::push_front);
+    pub(crate) fn push_front(&self, key: K, item: T, urgency: Urgency) {
+        self.add(key, item, urgency, VecDeque::push_front);
     }
 
     /// Adds an item that the database still had, at its place among what waits.
-    pub(crate) fn restore(&self, key: K, item: T) {
-        self.add(key, item, |items, item| {
-            let place = item.place();
+    pub(crate) fn restore(&self, key: K, item: T, urgency: Urgency) {
+        self.add(key, item, urgency, |items, entry| {
+            let place = entry.0.place();
             let nth = items
                 .iter()
-                .position(|waiting| waiting.place() > place)
+                .position(|(waiting, _)| waiting.place() > place)
                 .unwrap_or(items.len());
-            items.insert(nth, item);
+            items.insert(nth, entry);
         });
     }
 
-    fn add(&self, key: K, item: T, put: impl FnOnce(&mut VecDeque<T>, T)) {
+    fn add(
+        &self,
+        key: K,
+        item: T,
+        urgency: Urgency,
+        put: impl FnOnce(&mut VecDeque<(T, Urgency)>, (T, Urgency)),
+    ) {
         let mut state = self.lock();
+        let state = &mut *state;
         if !state.held.insert(item.id()) {
             return;
         }
@@ -117,12 +167,23 @@ impl<K: Copy + Eq + Hash, T: Item> Lanes<K, T> {
             .lanes
             .entry(key)
             .or_insert_with(|| Lane::new(Pace::Free, None));
-        let was_empty = lane.items.is_empty();
-        put(&mut lane.items, item);
-        if was_empty && lane.pace == Pace::Free {
-            state.ready.push_back(key);
-            self.ready.notify_one();
+        put(&mut lane.items, (item, urgency));
+        let hurries = urgency == Urgency::Live && lane.live == 0;
+        lane.live += usize::from(urgency == Urgency::Live);
+        match lane.pace {
+            Pace::Free => state.line_up(key),
+            // What it waited for may be a place among what nobody waits for.
+            Pace::Busy => {
+                lane.woken |= hurries;
+                return;
+            }
+            Pace::Resting(at) if hurries => {
+                state.resting.remove(&at);
+                state.free(key);
+            }
+            Pace::Resting(_) => return,
         }
+        self.ready.notify_one();
     }
 
     /// Whether an item waits or is worked on.
@@ -131,27 +192,32 @@ impl<K: Copy + Eq + Hash, T: Item> Lanes<K, T> {
     }
 
     /// Takes the head of a lane that is free, and makes the lane busy.
-    pub(crate) fn take(&self) -> Option<(K, T)> {
+    pub(crate) fn take(&self) -> Option<Taken<K, T>> {
         let mut state = self.lock();
-        let key = state.ready.pop_front()?;
+        let state = &mut *state;
+        let key = state.turns.next()?;
         let lane = state.lanes.get_mut(&key).expect("a ready lane exists");
-        let item = lane.items.pop_front().expect("a ready lane has an item");
+        let urgency = lane.urgency();
+        let (item, own) = lane.items.pop_front().expect("a ready lane has an item");
+        lane.live -= usize::from(own == Urgency::Live);
         lane.pace = Pace::Busy;
-        lane.at_work = Some(item.id());
+        lane.at_work = Some((item.id(), own));
         state.items -= 1;
-        if !state.ready.is_empty() {
+        if state.turns.len() > 0 {
             self.ready.notify_one();
         }
-        Some((key, item))
+        Some(Taken { key, item, urgency })
     }
 
     /// Makes an empty, idle lane busy with an item that need not be queued first.
-    pub(crate) fn reserve(&self, key: K, id: T::Id) -> bool {
+    pub(crate) fn reserve(&self, key: K, id: T::Id, urgency: Urgency) -> bool {
         let mut state = self.lock();
         if state.lanes.contains_key(&key) || !state.held.insert(id) {
             return false;
         }
-        state.lanes.insert(key, Lane::new(Pace::Busy, Some(id)));
+        state
+            .lanes
+            .insert(key, Lane::new(Pace::Busy, Some((id, urgency))));
         true
     }
 
@@ -162,12 +228,12 @@ impl<K: Copy + Eq + Hash, T: Item> Lanes<K, T> {
         let Some(lane) = state.lanes.get_mut(&key) else {
             return;
         };
-        if let Some(id) = lane.at_work.take() {
+        if let Some((id, _)) = lane.at_work.take() {
             state.held.remove(&id);
         }
         lane.woken = false;
         state.free(key);
-        if !state.ready.is_empty() {
+        if state.turns.len() > 0 {
             self.ready.notify_one();
         }
     }
@@ -182,8 +248,12 @@ impl<K: Copy + Eq + Hash, T: Item> Lanes<K, T> {
             .lanes
             .entry(key)
             .or_insert_with(|| Lane::new(Pace::Busy, None));
-        lane.items.push_front(item);
-        lane.at_work = None;
+        let urgency = lane
+            .at_work
+            .take()
+            .map_or(Urgency::Background, |(_, urgency)| urgency);
+        lane.live += usize::from(urgency == Urgency::Live);
+        lane.items.push_front((item, urgency));
         if std::mem::take(&mut lane.woken) {
             state.free(key);
             self.ready.notify_one();
@@ -225,6 +295,15 @@ impl<K: Copy + Eq + Hash, T: Item> Lanes<K, T> {
         }
     }
 
+    /// Ends the rest of every lane: what they all wait for may have come.
+    pub(crate) fn wake_all(&self) {
+        let mut state = self.lock();
+        while let Some((_, key)) = state.resting.pop_first() {
+            state.free(key);
+            self.ready.notify_one();
+        }
+    }
+
     /// Ends the rest of every lane whose moment has come; gives the next such moment.
     pub(crate) fn advance(&self, now: Timestamp) -> Option<Timestamp> {
         let mut state = self.lock();
@@ -258,7 +337,7 @@ impl<K: Copy + Eq + Hash, T: Item> Lanes<K, T> {
     pub(crate) fn clear(&self) {
         let mut state = self.lock();
         state.lanes.clear();
-        state.ready.clear();
+        state.turns.clear();
         state.resting.clear();
         state.held.clear();
         state.items = 0;
@@ -271,7 +350,12 @@ impl<K: Copy + Eq + Hash, T: Item> Lanes<K, T> {
 
     /// How many lanes could be worked on now; those that rest or are worked on do not count.
     pub(crate) fn ready_lanes(&self) -> usize {
-        self.lock().ready.len()
+        self.lock().turns.len()
+    }
+
+    /// How many of them hold something that someone waits for.
+    pub(crate) fn live_lanes(&self) -> usize {
+        self.lock().turns.live()
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, State<K, T>> {
@@ -279,116 +363,22 @@ impl<K: Copy + Eq + Hash, T: Item> Lanes<K, T> {
     }
 }
 
-impl<K: Copy + Eq + Hash, T: Item> State<K, T> {
+impl<K: Key, T: Item> State<K, T> {
     fn free(&mut self, key: K) {
         if let Some(lane) = self.lanes.get_mut(&key) {
             lane.pace = Pace::Free;
             if lane.items.is_empty() {
                 self.lanes.remove(&key);
             } else {
-                self.ready.push_back(key);
+                self.line_up(key);
             }
         }
     }
-}
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    impl Item for &'static str {
-        type Id = Self;
-        fn id(&self) -> Self {
-            self
+    /// Gives a free lane a turn, at its urgency.
+    fn line_up(&mut self, key: K) {
+        if let Some(lane) = self.lanes.get(&key) {
+            self.turns.line_up(key, lane.urgency());
         }
-        fn place(&self) -> (i64, Timestamp) {
-            (0, Timestamp::default())
-        }
-    }
-
-    impl Item for u8 {
-        type Id = Self;
-        fn id(&self) -> Self {
-            *self
-        }
-        fn place(&self) -> (i64, Timestamp) {
-            (i64::from(*self), Timestamp::default())
-        }
-    }
-
-    #[test]
-    fn a_lane_gives_one_item_at_a_time_and_in_order() {
-        let lanes = Lanes::new();
-        for item in ["a1", "a2"] {
-            lanes.push('a', item);
-        }
-        lanes.push('b', "b1");
-        assert_eq!(lanes.take(), Some(('a', "a1")));
-        assert_eq!(lanes.take(), Some(('b', "b1")));
-        assert_eq!(lanes.take(), None);
-        lanes.done('a');
-        assert_eq!(lanes.take(), Some(('a', "a2")));
-        assert_eq!(lanes.len(), 0);
-    }
-
-    #[test]
-    fn a_resting_lane_keeps_its_head_and_its_order() {
-        let lanes: Lanes<char, u8> = Lanes::new();
-        lanes.push('a', 1);
-        lanes.push('a', 2);
-        let (key, head) = lanes.take().expect("an item");
-        lanes.rest(key, head, Timestamp::from_ms(100));
-        lanes.push('a', 3);
-        assert_eq!(lanes.take(), None);
-        assert_eq!(lanes.next_rest(), Some(Timestamp::from_ms(100)));
-        assert_eq!(
-            lanes.advance(Timestamp::from_ms(99)),
-            Some(Timestamp::from_ms(100))
-        );
-        assert_eq!(lanes.advance(Timestamp::from_ms(100)), None);
-        assert_eq!(lanes.take(), Some(('a', 1)));
-    }
-
-    #[test]
-    fn a_reserved_lane_is_nobody_elses() {
-        let lanes: Lanes<char, u8> = Lanes::new();
-        assert!(lanes.reserve('a', 9));
-        assert!(!lanes.reserve('a', 8));
-        lanes.push('a', 1);
-        assert_eq!(lanes.take(), None);
-        lanes.done('a');
-        assert_eq!(lanes.take(), Some(('a', 1)));
-    }
-
-    #[test]
-    fn what_is_held_is_not_taken_up_again_and_what_was_lost_finds_its_place() {
-        let lanes: Lanes<char, u8> = Lanes::new();
-        lanes.push('a', 1);
-        lanes.push('a', 4);
-        let (key, head) = lanes.take().expect("an item");
-        lanes.restore('a', 1);
-        lanes.restore('a', 4);
-        lanes.restore('a', 3);
-        assert_eq!(lanes.len(), 2);
-        lanes.rest(key, head, Timestamp::from_ms(1));
-        lanes.advance(Timestamp::from_ms(1));
-        for expected in [1, 3, 4] {
-            assert_eq!(lanes.take(), Some(('a', expected)));
-            lanes.done('a');
-        }
-        lanes.push('a', 1);
-        assert_eq!(lanes.len(), 1, "what was done may come again");
-    }
-
-    #[test]
-    fn evidence_that_comes_while_a_lane_is_busy_ends_its_next_rest() {
-        let lanes: Lanes<char, u8> = Lanes::new();
-        lanes.push('a', 1);
-        let (key, head) = lanes.take().expect("an item");
-        lanes.wake(key);
-        lanes.rest(key, head, Timestamp::from_ms(100));
-        let (key, head) = lanes.take().expect("it does not rest");
-        lanes.rest(key, head, Timestamp::from_ms(100));
-        assert_eq!(lanes.take(), None, "it was woken once");
     }
 }

@@ -6,6 +6,7 @@
 
 mod accept;
 pub mod adapter;
+mod breaker;
 pub mod caller;
 pub mod clock;
 mod core;
@@ -30,6 +31,7 @@ pub mod store;
 mod work;
 
 pub use accept::{Accepted, Counts, Error as AcceptError};
+pub use breaker::ChannelPause;
 pub use engine::{Builder, Engine, Error};
 #[cfg(feature = "mutants")]
 pub use mutant::Mutant;

@@ -1,19 +1,32 @@
-//! How fast messages may leave: per number, and per customer of a number (WhatsApp's own limits).
-//! In memory: a restart begins with the full burst.
+//! How fast messages may leave: per number, and per customer of a number (WhatsApp's own limits). Replies go
+//! before what nobody waits for. In memory; what must outlive a restart is given away to be kept.
 
-use std::collections::HashMap;
+#[cfg(test)]
+mod tests;
+
+use std::collections::{HashMap, HashSet};
 use std::sync::Mutex;
 
 use crate::domain::channel::Channel;
 use crate::domain::ids::{ChannelId, ConversationId};
-use crate::domain::time::Timestamp;
+use crate::domain::time::{Span, Timestamp};
+use crate::lanes::Urgency;
+use crate::store::{PaceKind, PaceRow};
 
 /// One message to the same customer every so often …
 const PAIR_INTERVAL: Micros = 6_000_000;
 /// … with so many borrowed from the future at most.
 const PAIR_BURST: Micros = 45;
+/// A pair that borrowed less than this is not worth keeping.
+const PAIR_WORTH_KEEPING: Micros = PAIR_INTERVAL * 5;
 /// A number may send this long a stretch of its rate at once.
 const NUMBER_BURST: Micros = 1_000_000;
+/// What nobody waits for gets so many of four places of a number …
+const BACKGROUND_SHARE: Micros = 3;
+/// … this long a stretch of them at once …
+const BACKGROUND_BURST: Micros = 350_000;
+/// … and only while no more than this of the number's own burst is used: the rest is for replies.
+const BACKGROUND_FLOOR: Micros = 250_000;
 /// Pairs remembered before those that are at rest are forgotten.
 const MAX_PAIRS: usize = 100_000;
 
@@ -28,14 +41,24 @@ pub(crate) struct Pace(Mutex<Used>);
 
 #[derive(Debug, Default)]
 struct Used {
-    numbers: HashMap<ChannelId, Micros>,
+    numbers: HashMap<ChannelId, Number>,
     pairs: HashMap<ConversationId, Micros>,
-    paused: HashMap<ChannelId, Timestamp>,
     /// The place that a conversation waits for: one each, so that nobody asks twice in vain.
     slots: HashMap<ConversationId, Slot>,
+    /// What changed since it was last kept.
+    changed_numbers: HashSet<ChannelId>,
+    changed_pairs: HashSet<ConversationId>,
     latest: Micros,
     /// Pairs above which those at rest are forgotten; it grows if none is at rest.
     max_pairs: usize,
+}
+
+#[derive(Debug, Default)]
+struct Number {
+    used: Micros,
+    /// The same for what nobody waits for, at its share of the rate.
+    background: Micros,
+    paused_until: Timestamp,
 }
 
 /// A place that was reserved.
@@ -45,6 +68,8 @@ enum Slot {
     Pair(Micros),
     /// By both.
     Number(Micros),
+    /// By the pair, and by the background's share; the number may have something better to do.
+    Background(Micros),
 }
 
 impl Pace {
@@ -53,13 +78,16 @@ impl Pace {
         &self,
         channel: &Channel,
         pair: ConversationId,
+        urgency: Urgency,
         now: Timestamp,
     ) -> Result<(), Timestamp> {
-        let mut used = self.0.lock().expect("no one panics while holding it");
+        let mut used = self.lock();
         let now_us = now.ms().saturating_mul(1000);
         used.begin_anew_if_set_back(now_us);
-        if let Some(until) = used.paused.get(&channel.id).filter(|until| **until > now) {
-            return Err(*until);
+        if let Some(number) = used.numbers.get(&channel.id)
+            && number.paused_until > now
+        {
+            return Err(number.paused_until);
         }
         let slot = if used.slots.is_empty() {
             None
@@ -68,6 +96,9 @@ impl Pace {
         };
         match slot {
             Some(Slot::Pair(at) | Slot::Number(at)) if at > now_us => return Err(moment(at)),
+            Some(Slot::Background(at)) if at > now_us && urgency == Urgency::Background => {
+                return Err(moment(at));
+            }
             Some(Slot::Number(at)) => {
                 used.slots.remove(&pair);
                 // A place of long ago is void: others would have theirs at the same time.
@@ -75,7 +106,7 @@ impl Pace {
                     return Ok(());
                 }
             }
-            Some(Slot::Pair(_)) => {}
+            Some(Slot::Pair(_) | Slot::Background(_)) => {}
             None => {
                 let (until, at) = next(
                     used.pairs.get(&pair),
@@ -85,6 +116,9 @@ impl Pace {
                 );
                 used.forget_pairs(now_us);
                 used.pairs.insert(pair, until);
+                if until > now_us + PAIR_WORTH_KEEPING {
+                    used.changed_pairs.insert(pair);
+                }
                 if at > now_us {
                     used.slots.insert(pair, Slot::Pair(at));
                     return Err(moment(at));
@@ -92,15 +126,10 @@ impl Pace {
             }
         }
         let rate = Micros::from(channel.settings.messages_per_second.max(1));
-        let (until, at) = next(
-            used.numbers.get(&channel.id),
-            1_000_000 / rate,
-            NUMBER_BURST,
-            now_us,
-        );
-        used.numbers.insert(channel.id, until);
-        if at > now_us {
-            used.slots.insert(pair, Slot::Number(at));
+        let has_share = matches!(slot, Some(Slot::Background(_)));
+        if let Err(slot) = used.pass(channel.id, 1_000_000 / rate, urgency, has_share, now_us) {
+            used.slots.insert(pair, slot);
+            let (Slot::Pair(at) | Slot::Number(at) | Slot::Background(at)) = slot;
             return Err(moment(at));
         }
         if slot.is_some() {
@@ -111,13 +140,123 @@ impl Pace {
 
     /// The provider says that the number is too fast: nothing leaves over it until then.
     pub(crate) fn pause(&self, channel_id: ChannelId, until: Timestamp) {
-        let mut used = self.0.lock().expect("no one panics while holding it");
-        let paused = used.paused.entry(channel_id).or_default();
-        *paused = until.max(*paused);
+        let mut used = self.lock();
+        let number = used.numbers.entry(channel_id).or_default();
+        number.paused_until = until.max(number.paused_until);
+        used.changed_numbers.insert(channel_id);
+    }
+
+    /// Until when a number is paused, if it is.
+    pub(crate) fn paused(&self, channel_id: ChannelId, now: Timestamp) -> Option<Timestamp> {
+        let used = self.lock();
+        let until = used.numbers.get(&channel_id)?.paused_until;
+        (until > now).then_some(until)
+    }
+
+    /// What changed since this was last asked, to be kept; numbers as if they went on for `ahead`, so that
+    /// what leaves until it is kept again is covered.
+    pub(crate) fn changes(&self, ahead: Span, now: Timestamp) -> Vec<PaceRow> {
+        let mut used = self.lock();
+        let used = &mut *used;
+        let mut rows = Vec::new();
+        for id in used.changed_numbers.drain() {
+            let Some(number) = used.numbers.get(&id) else {
+                continue;
+            };
+            rows.push(PaceRow {
+                kind: PaceKind::Number,
+                id: id.uuid(),
+                until: moment(number.used) + ahead,
+            });
+            if number.paused_until > now {
+                rows.push(PaceRow {
+                    kind: PaceKind::Pause,
+                    id: id.uuid(),
+                    until: number.paused_until,
+                });
+            }
+        }
+        for id in used.changed_pairs.drain() {
+            if let Some(until) = used.pairs.get(&id) {
+                rows.push(PaceRow {
+                    kind: PaceKind::Pair,
+                    id: id.uuid(),
+                    until: moment(*until),
+                });
+            }
+        }
+        rows
+    }
+
+    /// Takes over what was kept.
+    pub(crate) fn restore(&self, rows: &[PaceRow]) {
+        let mut used = self.lock();
+        for row in rows {
+            let until = row.until.ms().saturating_mul(1000);
+            match row.kind {
+                PaceKind::Number => {
+                    let number = used
+                        .numbers
+                        .entry(ChannelId::from_uuid(row.id))
+                        .or_default();
+                    number.used = number.used.max(until);
+                }
+                PaceKind::Pause => {
+                    let number = used
+                        .numbers
+                        .entry(ChannelId::from_uuid(row.id))
+                        .or_default();
+                    number.paused_until = number.paused_until.max(row.until);
+                }
+                PaceKind::Pair => {
+                    let pair = used
+                        .pairs
+                        .entry(ConversationId::from_uuid(row.id))
+                        .or_default();
+                    *pair = (*pair).max(until);
+                }
+            }
+        }
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Used> {
+        self.0.lock().expect("no one panics while holding it")
     }
 }
 
 impl Used {
+    /// Uses a place of the number, or tells which one comes.
+    fn pass(
+        &mut self,
+        id: ChannelId,
+        step: Micros,
+        urgency: Urgency,
+        has_share: bool,
+        now: Micros,
+    ) -> Result<(), Slot> {
+        let number = self.numbers.entry(id).or_default();
+        if urgency == Urgency::Background {
+            let is_free = number.used <= now + BACKGROUND_FLOOR.max(step) - step;
+            if !has_share || !is_free {
+                let share = step * (BACKGROUND_SHARE + 1) / BACKGROUND_SHARE;
+                let burst = BACKGROUND_BURST.max(share);
+                let (until, at) = next(Some(&number.background), share, burst, now);
+                // While replies need the number, whoever's turn it was goes to the end of the line.
+                number.background = until;
+                if at > now || !is_free {
+                    return Err(Slot::Background(at.max(now + share)));
+                }
+            }
+        }
+        let (until, at) = next(Some(&number.used), step, NUMBER_BURST, now);
+        number.used = until;
+        self.changed_numbers.insert(id);
+        if at > now {
+            return Err(Slot::Number(at));
+        }
+        Ok(())
+    }
+
     fn begin_anew_if_set_back(&mut self, now: Micros) {
         if now + SET_BACK < self.latest {
             *self = Self::default();
@@ -142,83 +281,4 @@ fn next(used: Option<&Micros>, step: Micros, burst: Micros, now: Micros) -> (Mic
 /// The first whole millisecond that is not before `at`.
 fn moment(at: Micros) -> Timestamp {
     Timestamp::from_ms(at.saturating_add(999).div_euclid(1000))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::domain::channel::ChannelSettings;
-    use crate::domain::contact::Phone;
-    use crate::domain::ids::LocationId;
-    use crate::domain::time::Span;
-
-    fn channel(messages_per_second: u32) -> Channel {
-        Channel {
-            location_id: LocationId::generate(),
-            id: ChannelId::generate(),
-            provider: "meta".into(),
-            account: String::new(),
-            key: String::new(),
-            phone: Phone::parse("4930901820").expect("a number"),
-            name: String::new(),
-            settings: ChannelSettings {
-                messages_per_second,
-                ..ChannelSettings::default()
-            },
-            enabled: true,
-        }
-    }
-
-    #[test]
-    fn a_pair_may_burst_and_then_waits_its_turn() {
-        let (pace, channel) = (Pace::default(), channel(1000));
-        let (now, pair) = (Timestamp::from_seconds(1_000), ConversationId::generate());
-        for _ in 0..PAIR_BURST {
-            assert_eq!(pace.take(&channel, pair, now), Ok(()));
-        }
-        let turn = now + Span::seconds(6);
-        assert_eq!(pace.take(&channel, pair, now), Err(turn));
-        assert_eq!(
-            pace.take(&channel, pair, now),
-            Err(turn),
-            "it has its place"
-        );
-        assert_eq!(pace.take(&channel, ConversationId::generate(), now), Ok(()));
-        assert_eq!(pace.take(&channel, pair, turn), Ok(()));
-        pace.pause(channel.id, now + Span::seconds(30));
-        assert_eq!(
-            pace.take(&channel, pair, now + Span::seconds(20)),
-            Err(now + Span::seconds(30))
-        );
-    }
-
-    #[test]
-    fn conversations_that_wait_for_a_number_have_a_moment_each() {
-        let (pace, channel) = (Pace::default(), channel(80));
-        let now = Timestamp::from_seconds(1_000);
-        for _ in 0..80 {
-            let pair = ConversationId::generate();
-            assert_eq!(pace.take(&channel, pair, now), Ok(()));
-        }
-        let waiting: Vec<(ConversationId, Timestamp)> = (0..80)
-            .map(|_| {
-                let pair = ConversationId::generate();
-                (pair, pace.take(&channel, pair, now).expect_err("it waits"))
-            })
-            .collect();
-        assert_eq!(waiting[0].1, now + Span::from_ms(13), "12.5 ms, rounded up");
-        assert_eq!(waiting[79].1, now + Span::seconds(1), "no drift");
-        for (pair, at) in waiting {
-            assert_eq!(pace.take(&channel, pair, at), Ok(()), "it asks once more");
-        }
-    }
-
-    #[test]
-    fn a_clock_that_is_set_back_does_not_stop_a_number() {
-        let (pace, channel) = (Pace::default(), channel(1));
-        let now = Timestamp::from_seconds(100_000);
-        let pair = ConversationId::generate();
-        assert_eq!(pace.take(&channel, pair, now), Ok(()));
-        assert_eq!(pace.take(&channel, pair, now - Span::hours(1)), Ok(()));
-    }
 }

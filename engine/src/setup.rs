@@ -38,6 +38,8 @@ pub(crate) struct LocationSetup {
 pub(crate) struct ChannelSetup {
     pub(crate) channel: Arc<Channel>,
     pub(crate) credentials: Credentials,
+    /// It grows with each change of the credentials.
+    pub(crate) credentials_version: i32,
 }
 
 /// Every channel, found by its id or by its provider's key.
@@ -333,5 +335,6 @@ pub(crate) fn open(key: &DataKey, stored: StoredChannel) -> Result<ChannelSetup,
     Ok(ChannelSetup {
         channel: Arc::new(stored.channel),
         credentials,
+        credentials_version: stored.credentials_version,
     })
 }

@@ -7,14 +7,16 @@ use std::sync::Arc;
 use futures_util::FutureExt as _;
 
 use crate::adapter::Signal;
-use crate::core::{Core, LaneKey};
+use crate::core::{Core, urgency};
 use crate::decide::{Decision, ON_WINDOW_CLOSING, Question, decide};
 use crate::deliver;
 use crate::domain::content::Content;
+use crate::domain::delivery::Flag;
 use crate::domain::event::{Event, Payload};
 use crate::domain::ids::{ConversationId, LocationId};
 use crate::domain::snapshot::{Line, Snapshot};
 use crate::domain::time::{Span, Timestamp};
+use crate::lanes::{Taken, Urgency};
 use crate::setup::LocationSetup;
 use crate::store::{self, Commit, CountAttempt, Counted, DeliveryFilter};
 
@@ -55,10 +57,13 @@ pub(crate) async fn run(core: &Arc<Core>) {
 
 /// Takes one event through its rules; false if none waits.
 pub(crate) async fn step(core: &Arc<Core>, hand_over: HandOver) -> bool {
-    let Some((key, event)) = core.inbox.take() else {
+    let Some(Taken {
+        key, item: event, ..
+    }) = core.inbox.take()
+    else {
         return false;
     };
-    let processing = AssertUnwindSafe(attempt(core, key, &event, hand_over));
+    let processing = AssertUnwindSafe(attempt(core, &event, hand_over));
     match processing.catch_unwind().await {
         Ok(Ok(None)) => core.inbox.done(key),
         Ok(Ok(Some(until))) => core.inbox.rest(key, event, until),
@@ -79,7 +84,6 @@ pub(crate) async fn step(core: &Arc<Core>, hand_over: HandOver) -> bool {
 /// it does.
 async fn attempt(
     core: &Arc<Core>,
-    key: LaneKey,
     event: &Event,
     hand_over: HandOver,
 ) -> Result<Option<Timestamp>, store::Error> {
@@ -105,7 +109,7 @@ async fn attempt(
             }
         }
     }
-    process(core, key, event, hand_over).await?;
+    process(core, event, hand_over).await?;
     Ok(None)
 }
 
@@ -114,12 +118,7 @@ fn ready_at(core: &Core, attempts: i32) -> Timestamp {
     core.began_at + Span::from_ms(GRACE.ms() * i64::from(attempts))
 }
 
-async fn process(
-    core: &Arc<Core>,
-    key: LaneKey,
-    event: &Event,
-    hand_over: HandOver,
-) -> Result<(), store::Error> {
+async fn process(core: &Arc<Core>, event: &Event, hand_over: HandOver) -> Result<(), store::Error> {
     let Some(setup) = core.setup.location(event.location_id).await? else {
         tracing::warn!(location.id = %event.location_id, "an event of a location that is gone is dropped");
         return Ok(());
@@ -132,7 +131,7 @@ async fn process(
         states,
         contact,
         hold,
-        deliveries,
+        mut deliveries,
         timers,
         signals,
         requests,
@@ -142,6 +141,11 @@ async fn process(
         assigned,
     } = decision;
     let asks = !requests.is_empty();
+    if urgency(event, now) == Urgency::Background {
+        for delivery in &mut deliveries {
+            delivery.flags = delivery.flags.with(Flag::Background);
+        }
+    }
     for run in &runs {
         if let crate::domain::run::Outcome::Error { line, column, .. } = &run.outcome {
             tracing::warn!(location.id = %event.location_id, rule.id = %run.rule_id, run.id = %run.id, line, column,
@@ -150,7 +154,7 @@ async fn process(
     }
     // A delivery that may leave at once is committed as *sending* together with its run.
     let reservation = match (hand_over, deliveries.first()) {
-        (HandOver::AtOnce, Some(first)) => deliver::reserve(core, key, first, now).await,
+        (HandOver::AtOnce, Some(first)) => deliver::reserve(core, first, now).await,
         _ => None,
     };
     let commit = Commit {
@@ -190,14 +194,14 @@ async fn process(
         (Some(reservation), Some(first)) => {
             // The rest follows in its lane, which is busy until the first is settled.
             for delivery in deliveries {
-                core.outbox.push(key, delivery);
+                core.queue(delivery);
             }
             reservation.start(first);
         }
         (reservation, first) => {
             drop(reservation);
             for delivery in first.into_iter().chain(deliveries) {
-                core.outbox.push(key, delivery);
+                core.queue(delivery);
             }
         }
     }

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use rejoinder_adapters::simulator::ReceivedMessage;
-use rejoinder_engine::domain::delivery::{Delivery, DeliveryState};
+use rejoinder_engine::domain::delivery::{Delivery, DeliveryState, Flag};
 use rejoinder_engine::domain::event::Payload;
 use rejoinder_engine::domain::ids::{DeliveryId, EventId, LocationId};
 use rejoinder_engine::domain::inbound::Stage;
@@ -162,7 +162,11 @@ fn taken_once(evidence: &Evidence<'_>, deliveries: &[Delivery], found: &mut Vec<
     for delivery in deliveries {
         let (id, state) = (delivery.id, delivery.state.name());
         let count = taken.remove(&id).unwrap_or(0);
-        let at_most = if delivery.resent { 2 } else { 1 };
+        let at_most = if delivery.flags.has(Flag::Resent) {
+            2
+        } else {
+            1
+        };
         if count > at_most {
             found.push(format!("{id} was taken {count} times"));
         }

@@ -237,7 +237,7 @@ on_both! {
         world.settle().await;
         assert_eq!(world.heard(ADA), ["one", "two", "one", "two", "two"]);
         assert_eq!(world.states().await[2..], ["accepted", "accepted"]);
-        assert!(world.deliveries().await[3].delivery.resent);
+        assert!(world.deliveries().await[3].delivery.flags.has(rejoinder_engine::domain::delivery::Flag::Resent));
     }
 
     async fn what_is_left_in_doubt_for_a_person_holds_up_nobody_after_a_restart(world: World) {

@@ -16,6 +16,7 @@ mod handover;
 mod hours;
 mod house;
 mod main_job;
+mod pacing;
 mod payloads;
 mod poison;
 mod publishing;

@@ -6,7 +6,7 @@ use crate::adapter::SignalKind;
 use crate::domain::contact::{ContactChange, ContactChanges};
 use crate::domain::content::Content;
 use crate::domain::conversation::{HeldBy, Hold};
-use crate::domain::delivery::{Delivery, DeliveryState, Origin};
+use crate::domain::delivery::{Delivery, DeliveryState, Flag, Flags, Origin};
 use crate::domain::effect::Effect;
 use crate::domain::ids::{DeliveryId, FanoutId, NoteId, RequestId, RunId, TimerId};
 use crate::domain::inbound::Stage;
@@ -210,9 +210,12 @@ impl Deciding<'_> {
             not_before: now,
             fallback_of: None,
             position: Delivery::position(event.seq, nth),
-            when_held,
             wants_status: rule.script.defines("on_status"),
-            resent: false,
+            flags: if when_held {
+                Flags::NONE.with(Flag::WhenHeld)
+            } else {
+                Flags::NONE
+            },
             retrying_since: None,
             created_at: now,
         });

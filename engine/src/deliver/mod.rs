@@ -15,10 +15,12 @@ use tokio::sync::OwnedSemaphorePermit;
 use self::settle::settle;
 use self::way::{Way, request};
 use crate::adapter::{SendError, SendErrorKind};
-use crate::core::{Core, LaneKey};
-use crate::domain::delivery::{Delivery, DeliveryState};
+use crate::breaker::Change;
+use crate::core::{Core, OutLane, urgency_of};
+use crate::domain::delivery::{Delivery, DeliveryState, Flag};
 use crate::domain::location::InDoubtPolicy;
 use crate::domain::time::{Span, Timestamp};
+use crate::lanes::{Taken, Urgency};
 use crate::retry::is_expired;
 use crate::store::{self, Depart, Doubt, Doubted, Intend, Intended};
 
@@ -27,10 +29,10 @@ const RETRY_AFTER: Span = Span::seconds(2);
 
 /// Makes one attempt at the delivery that is next; false if none is.
 pub(crate) async fn step(core: &Arc<Core>) -> bool {
-    let Some((key, delivery)) = core.outbox.take() else {
+    let Some(Taken { key, item, urgency }) = core.outbox.take() else {
         return false;
     };
-    attend(core, key, delivery, None).await;
+    attend(core, key, item, urgency, None).await;
     true
 }
 
@@ -45,7 +47,7 @@ pub(crate) async fn run(core: &Arc<Core>) {
             }
             () = &mut asked => return,
         };
-        let (key, delivery) = loop {
+        let Taken { key, item, urgency } = loop {
             if core.halt.is_asked() {
                 return;
             }
@@ -57,7 +59,7 @@ pub(crate) async fn run(core: &Arc<Core>) {
                 () = &mut asked => return,
             }
         };
-        start(core, key, delivery, permit);
+        start(core, key, item, urgency, permit);
     }
 }
 
@@ -71,16 +73,22 @@ impl Drop for Flight {
 }
 
 /// Attends to a delivery in a task of its own.
-fn start(core: &Arc<Core>, key: LaneKey, delivery: Box<Delivery>, permit: OwnedSemaphorePermit) {
+fn start(
+    core: &Arc<Core>,
+    key: OutLane,
+    delivery: Box<Delivery>,
+    urgency: Urgency,
+    permit: OwnedSemaphorePermit,
+) {
     core.halt.take_off();
     let flight = Flight(Arc::clone(core));
-    tokio::spawn(async move { attend(&flight.0, key, delivery, Some(permit)).await });
+    tokio::spawn(async move { attend(&flight.0, key, delivery, urgency, Some(permit)).await });
 }
 
 /// A permit, and the lane made busy; unused, it frees both.
 pub(crate) struct Reservation {
     core: Arc<Core>,
-    key: LaneKey,
+    key: OutLane,
     permit: Option<OwnedSemaphorePermit>,
 }
 
@@ -88,7 +96,8 @@ impl Reservation {
     /// Sends what was committed under it.
     pub(crate) fn start(mut self, delivery: Box<Delivery>) {
         if let Some(permit) = self.permit.take() {
-            start(&self.core, self.key, delivery, permit);
+            let urgency = urgency_of(&delivery);
+            start(&self.core, self.key, delivery, urgency, permit);
         }
     }
 }
@@ -104,7 +113,6 @@ impl Drop for Reservation {
 /// Reserves what `delivery` needs to leave right after its commit, if it may.
 pub(crate) async fn reserve(
     core: &Arc<Core>,
-    key: LaneKey,
     delivery: &Delivery,
     now: Timestamp,
 ) -> Option<Reservation> {
@@ -113,8 +121,14 @@ pub(crate) async fn reserve(
     }
     let permit = Arc::clone(&core.permits).try_acquire_owned().ok()?;
     let channels = core.setup.channels().await.ok()?;
-    let channel = &channels.get(delivery.channel_id)?.channel;
-    if !channel.enabled || !core.outbox.reserve(key, delivery.id) {
+    let setup = channels.get(delivery.channel_id)?;
+    let channel = &setup.channel;
+    let (key, urgency) = (OutLane::of(delivery), urgency_of(delivery));
+    let may_leave = channel.enabled
+        && (core.breakers)
+            .check(channel.id, setup.credentials_version, now)
+            .is_ok();
+    if !may_leave || !core.outbox.reserve(key, delivery.id, urgency) {
         return None;
     }
     let reservation = Reservation {
@@ -123,7 +137,8 @@ pub(crate) async fn reserve(
         permit: Some(permit),
     };
     core.pace
-        .take(channel, delivery.conversation_id, now)
+        .take(channel, delivery.conversation_id, urgency, now)
+        .and_then(|()| (core.breakers).enter(channel.id, setup.credentials_version, now))
         .is_ok()
         .then_some(reservation)
 }
@@ -134,19 +149,22 @@ enum Next {
     Done,
     /// The head again, but not before then.
     Again(Box<Delivery>, Timestamp),
+    /// On to the next; this one goes aside, where it holds up nobody.
+    Aside(Box<Delivery>),
 }
 
 #[tracing::instrument(name = "engine.deliver", level = "debug", skip_all, fields(delivery.id = %delivery.id))]
 async fn attend(
     core: &Arc<Core>,
-    key: LaneKey,
+    key: OutLane,
     delivery: Box<Delivery>,
+    urgency: Urgency,
     permit: Option<OwnedSemaphorePermit>,
 ) {
     let mut kept = delivery.clone();
     let next = async {
         match delivery.state {
-            DeliveryState::Ready => depart(core, delivery, permit).await,
+            DeliveryState::Ready => depart(core, delivery, urgency, permit).await,
             DeliveryState::Sending => {
                 let way = Way::of(core, &delivery).await;
                 Ok(send(core, way, delivery, permit).await)
@@ -158,6 +176,10 @@ async fn attend(
     match AssertUnwindSafe(next).catch_unwind().await {
         Ok(Ok(Next::Done)) => core.outbox.done(key),
         Ok(Ok(Next::Again(delivery, at))) => core.outbox.rest(key, delivery, at),
+        Ok(Ok(Next::Aside(delivery))) => {
+            core.outbox.done(key);
+            core.queue(delivery);
+        }
         Ok(Err(error)) => {
             tracing::error!(delivery.id = %kept.id, %error, "a delivery could not be written and is tried again");
             core.outbox.rest(key, kept, core.clock.now() + RETRY_AFTER);
@@ -173,6 +195,7 @@ async fn attend(
 async fn depart(
     core: &Arc<Core>,
     delivery: Box<Delivery>,
+    urgency: Urgency,
     permit: Option<OwnedSemaphorePermit>,
 ) -> Result<Next, store::Error> {
     let now = core.clock.now();
@@ -186,12 +209,15 @@ async fn depart(
     }
     // The pace comes before anything is read: many may wait for it, again and again.
     let channels = core.setup.channels().await?;
-    if let Some(channel) = channels.get(delivery.channel_id) {
-        let channel = &channel.channel;
+    if let Some(setup) = channels.get(delivery.channel_id) {
+        let (channel, version) = (&setup.channel, setup.credentials_version);
         if !channel.enabled {
             return Ok(Next::Again(delivery, now + Span::minutes(1)));
         }
-        if let Err(at) = core.pace.take(channel, delivery.conversation_id, now) {
+        let may_leave = (core.breakers.check(channel.id, version, now))
+            .and_then(|()| (core.pace).take(channel, delivery.conversation_id, urgency, now))
+            .and_then(|()| core.breakers.enter(channel.id, version, now));
+        if let Err(at) = may_leave {
             return Ok(Next::Again(delivery, at));
         }
     }
@@ -251,7 +277,30 @@ async fn send(
             })
         }
     };
+    pause_or_resume(core, &delivery, &outcome).await;
     settle(core, delivery, outcome, sent_at, permit).await
+}
+
+/// The channel learns from how a request ended.
+async fn pause_or_resume(core: &Core, delivery: &Delivery, outcome: &Result<String, SendError>) {
+    let id = delivery.channel_id;
+    let Ok(channels) = core.setup.channels().await else {
+        return;
+    };
+    let version = channels
+        .get(id)
+        .map_or(0, |setup| setup.credentials_version);
+    match core.breakers.tell(id, version, outcome, core.clock.now()) {
+        Change::None => {}
+        Change::Paused(until) => {
+            let problem = outcome.as_ref().err().map(ToString::to_string);
+            tracing::warn!(channel.id = %id, %until, problem, "a channel pauses; its messages wait");
+        }
+        Change::Resumed => {
+            tracing::info!(channel.id = %id, "a channel sends again");
+            core.outbox.wake_all();
+        }
+    }
 }
 
 /// Waiting for evidence is over, or evidence has come: for this message, or for another one.
@@ -284,7 +333,7 @@ async fn doubt(core: &Arc<Core>, mut delivery: Box<Delivery>) -> Result<Next, st
             Next::Again(delivery, at)
         }
         Doubted::Send(delivery) => {
-            if delivery.resent {
+            if delivery.flags.has(Flag::Resent) {
                 tracing::warn!(delivery.id = %delivery.id, "a message in doubt is sent once more and may arrive twice");
             }
             Next::Again(delivery, now)

@@ -8,7 +8,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use super::Next;
 use crate::adapter::{SendError, SendErrorKind};
 use crate::core::Core;
-use crate::domain::delivery::{Delivery, DeliveryState};
+use crate::domain::delivery::{Delivery, DeliveryState, Flag};
 use crate::domain::time::Timestamp;
 use crate::mutant::Mutant;
 use crate::retry::{Again, again_at};
@@ -66,11 +66,17 @@ async fn refusal(
         let until = now + core.doubt(delivery.channel_id).await;
         return Settlement::InDoubt { until, failure };
     }
-    match again_at(delivery, error, now) {
-        Again::At(..) if Mutant::EarlySurrender.is_loose() => Settlement::Failed(failure),
-        Again::At(at, retrying_since) => Settlement::Retry {
+    let pause = core.breakers.pause(delivery.channel_id);
+    match again_at(delivery, error, pause.as_ref(), now) {
+        Again::At { .. } if Mutant::EarlySurrender.is_loose() => Settlement::Failed(failure),
+        Again::At {
             at,
             retrying_since,
+            overtaken,
+        } => Settlement::Retry {
+            at,
+            retrying_since,
+            overtaken,
             failure,
         },
         Again::Final => Settlement::Failed(failure),
@@ -123,11 +129,18 @@ fn next(settle: Settle) -> Next {
     match settle.settlement {
         Settlement::Accepted { .. } | Settlement::Failed(_) => Next::Done,
         Settlement::Retry {
-            at, retrying_since, ..
+            at,
+            retrying_since,
+            overtaken,
+            ..
         } => {
             delivery.state = DeliveryState::Ready;
             delivery.not_before = at;
             delivery.retrying_since = retrying_since;
+            if overtaken && !delivery.flags.has(Flag::Overtaken) {
+                delivery.flags = delivery.flags.with(Flag::Overtaken);
+                return Next::Aside(delivery);
+            }
             Next::Again(delivery, at)
         }
         Settlement::InDoubt { .. } if Mutant::PassedDoubt.is_loose() => Next::Done,

@@ -1,5 +1,7 @@
 //! One outgoing message and its attempts; its state never goes backwards.
 
+use std::fmt;
+
 use super::contact::Address;
 use super::content::Content;
 use super::ids::{ChannelId, ConversationId, DeliveryId, EventId, LocationId, RuleId, RunId};
@@ -39,12 +41,10 @@ pub struct Delivery {
     pub fallback_of: Option<DeliveryId>,
     /// The order among the deliveries of its conversation: creation, then position within it.
     pub position: i64,
-    /// Whether it goes out although a person is in charge.
-    pub when_held: bool,
     /// Whether the rule wants to hear of its statuses.
     pub wants_status: bool,
-    /// Whether it was in doubt and was sent once more: it may have arrived twice.
-    pub resent: bool,
+    /// What else is true of it.
+    pub flags: Flags,
     /// Since when attempt after attempt fails for its own reasons, not for those of its number.
     pub retrying_since: Option<Timestamp>,
     /// When it was decided.
@@ -57,6 +57,95 @@ impl Delivery {
         /// Room for the deliveries of one event between the positions of two events.
         const POSITIONS_PER_EVENT: i64 = 1_000;
         seq.saturating_mul(POSITIONS_PER_EVENT).saturating_add(nth)
+    }
+}
+
+/// Something that is true of a delivery.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Flag {
+    /// It goes out although a person is in charge.
+    WhenHeld,
+    /// It was in doubt and was sent once more: it may have arrived twice.
+    Resent,
+    /// It stays in doubt, and its conversation waits for it no longer.
+    LeftInDoubt,
+    /// Nobody waits for it: a campaign, a follow-up, the answer to what came long ago. It leaves when its
+    /// number has nothing better to do.
+    Background,
+    /// Its own retries held up its conversation for too long: others go before it.
+    Overtaken,
+}
+
+impl Flag {
+    const ALL: [Self; 5] = [
+        Self::WhenHeld,
+        Self::Resent,
+        Self::LeftInDoubt,
+        Self::Background,
+        Self::Overtaken,
+    ];
+
+    /// The stable name, as stored and printed.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::WhenHeld => "when_held",
+            Self::Resent => "resent",
+            Self::LeftInDoubt => "left_in_doubt",
+            Self::Background => "background",
+            Self::Overtaken => "overtaken",
+        }
+    }
+
+    const fn bit(self) -> u8 {
+        1 << self as u8
+    }
+}
+
+/// What is true of a delivery.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Flags(u8);
+
+impl Flags {
+    /// Nothing in particular.
+    pub const NONE: Self = Self(0);
+
+    /// Whether it is true.
+    pub const fn has(self, flag: Flag) -> bool {
+        self.0 & flag.bit() != 0
+    }
+
+    /// These, and this one.
+    #[must_use]
+    pub const fn with(self, flag: Flag) -> Self {
+        Self(self.0 | flag.bit())
+    }
+
+    /// These, but not this one.
+    #[must_use]
+    pub const fn without(self, flag: Flag) -> Self {
+        Self(self.0 & !flag.bit())
+    }
+
+    /// One by one.
+    pub fn iter(self) -> impl Iterator<Item = Flag> {
+        Flag::ALL.into_iter().filter(move |flag| self.has(*flag))
+    }
+
+    /// Reads what `Display` wrote; what it does not know is not true.
+    pub fn parse(text: &str) -> Self {
+        let named = |name: &str| Flag::ALL.into_iter().find(|flag| flag.name() == name);
+        let flags = text.split(' ').filter_map(named);
+        flags.fold(Self::NONE, Self::with)
+    }
+}
+
+impl fmt::Display for Flags {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (nth, flag) in self.iter().enumerate() {
+            let space = if nth == 0 { "" } else { " " };
+            write!(f, "{space}{}", flag.name())?;
+        }
+        Ok(())
     }
 }
 
@@ -178,6 +267,15 @@ mod tests {
             DeliveryState::Reached(Stage::Sent).advance(Stage::Failed),
             Some(DeliveryState::Reached(Stage::Failed))
         );
+    }
+
+    #[test]
+    fn flags_read_back() {
+        let flags = Flags::NONE.with(Flag::Overtaken).with(Flag::WhenHeld);
+        assert_eq!(flags.to_string(), "when_held overtaken");
+        assert_eq!(Flags::parse("when_held overtaken"), flags);
+        assert_eq!(flags.without(Flag::WhenHeld).to_string(), "overtaken");
+        assert_eq!(Flags::parse(""), Flags::NONE);
     }
 
     #[test]

@@ -7,6 +7,7 @@ use tokio::sync::{Notify, Semaphore};
 use uuid::Uuid;
 
 use crate::adapter::Adapter;
+use crate::breaker::Breakers;
 use crate::caller::Caller;
 use crate::clock::{Clock, SystemClock};
 use crate::core::{Core, SEND_PERMITS, TRIALS};
@@ -206,6 +207,7 @@ impl Builder {
             inbox: Lanes::new(),
             outbox: Lanes::new(),
             pace: Pace::default(),
+            breakers: Breakers::default(),
             permits: Arc::new(Semaphore::new(SEND_PERMITS)),
             halt: Halt::default(),
             scratch: self.scratch,

@@ -15,7 +15,7 @@ use crate::adapter::{CredentialField, Webhook};
 use crate::core::Core;
 use crate::domain::ids::{ConversationId, LocationId};
 use crate::domain::snapshot::Line;
-use crate::domain::time::Timestamp;
+use crate::domain::time::{Span, Timestamp};
 use crate::store::{self, Connection as DatabaseConnection, Lock, Store};
 use crate::work::HandOver;
 use crate::{deliver, request, schedule, work};
@@ -103,6 +103,10 @@ impl Engine {
         let core = Arc::clone(&self.core);
         running
             .tasks
+            .spawn(async move { upkeep::keep_pace(&core).await });
+        let core = Arc::clone(&self.core);
+        running
+            .tasks
             .spawn(async move { upkeep::reload(&core).await });
         let core = Arc::clone(&self.core);
         running
@@ -145,7 +149,7 @@ impl Engine {
     pub async fn run_once(&self) -> Result<usize, Error> {
         self.resume().await?;
         self.reload().await?;
-        self.core.setup.refresh().await?;
+        upkeep::look_for_changes(&self.core).await?;
         let mut steps = 0;
         loop {
             let before = steps;
@@ -198,6 +202,7 @@ impl Engine {
         let last = Timestamp::from_ms(self.reloaded_at.load(Ordering::SeqCst));
         if now.since(last) >= upkeep::LOST {
             upkeep::load_lost(&self.core, upkeep::LOST).await?;
+            upkeep::write_pace(&self.core, Span::default()).await?;
             self.reloaded_at.store(now.ms(), Ordering::SeqCst);
         }
         Ok(())

@@ -5,14 +5,18 @@ use std::time::Duration;
 
 use tokio::sync::Mutex;
 
-use crate::core::Core;
+use crate::core::{Core, urgency};
 use crate::domain::delivery::DeliveryState;
 use crate::domain::time::{Span, Timestamp};
 use crate::mutant::Mutant;
-use crate::store::{self, Lock, Orphaned};
+use crate::store::{self, KeepPace, Lock, Orphaned};
 
 /// How often other processes' changes of the set-up are looked for.
 const REFRESH: Duration = Duration::from_secs(1);
+/// How often the use of rates is kept …
+const KEEP_PACE: Duration = Duration::from_secs(1);
+/// … and so, how far ahead.
+const KEPT_AHEAD: Span = Span::seconds(1);
 /// How often the lock is looked after, and how long the database may take to answer.
 const GUARD: Duration = Duration::from_secs(5);
 /// What nobody has in hand after this long was lost; it is looked for as often.
@@ -31,10 +35,51 @@ pub(super) async fn refresh(core: &Core) {
             () = tokio::time::sleep(REFRESH) => {}
             () = core.halt.asked() => return,
         }
-        if let Err(error) = core.setup.refresh().await {
+        if let Err(error) = look_for_changes(core).await {
             tracing::warn!(%error, "changes of the set-up could not be looked for");
         }
     }
+}
+
+/// Looks for changes of the set-up: with other credentials, a channel that pauses may be worth trying again.
+pub(super) async fn look_for_changes(core: &Core) -> Result<(), store::Error> {
+    core.setup.refresh().await?;
+    if core.breakers.any() {
+        let channels = core.setup.channels().await?;
+        let version = |id| channels.get(id).map(|setup| setup.credentials_version);
+        if core.breakers.renew(version) {
+            core.outbox.wake_all();
+        }
+    }
+    Ok(())
+}
+
+/// Keeps up to when rates are used, until the engine stops, and once more then.
+pub(super) async fn keep_pace(core: &Core) {
+    loop {
+        let is_over = tokio::select! {
+            () = tokio::time::sleep(KEEP_PACE) => false,
+            () = core.halt.asked() => true,
+        };
+        // Nothing leaves any more once the engine has stopped.
+        let ahead = if is_over { Span::default() } else { KEPT_AHEAD };
+        if let Err(error) = write_pace(core, ahead).await {
+            tracing::warn!(%error, "the use of the numbers' rates could not be kept");
+        }
+        if is_over {
+            return;
+        }
+    }
+}
+
+/// Keeps up to when rates are used, if that changed.
+pub(super) async fn write_pace(core: &Core, ahead: Span) -> Result<(), store::Error> {
+    let now = core.clock.now();
+    let rows = core.pace.changes(ahead, now);
+    if rows.is_empty() {
+        return Ok(());
+    }
+    core.store.write(KeepPace { rows, now }).await
 }
 
 /// Finds what was lost, until the engine stops.
@@ -78,6 +123,8 @@ pub(super) async fn guard(core: &Core, lock: &Mutex<Lock>) {
 
 /// Loads everything that is open.
 pub(super) async fn load_all(core: &Core) -> Result<(), store::Error> {
+    let used = core.store.paces(core.clock.now()).await?;
+    core.pace.restore(&used);
     load(core, Timestamp::from_ms(i64::MAX), ALL).await?;
     Ok(())
 }
@@ -97,14 +144,15 @@ pub(super) async fn load_lost(core: &Core, age: Span) -> Result<(), store::Error
 
 async fn load(core: &Core, before: Timestamp, limit: u64) -> Result<usize, store::Error> {
     let mut found = 0;
+    let now = core.clock.now();
     for event in core.store.pending_events(before, limit).await? {
         if !core.inbox.holds(event.id) && !Mutant::ForgottenEvents.is_loose() {
             found += 1;
+            let urgency = urgency(&event, now);
             core.inbox
-                .restore((event.location_id, event.conversation_id), event);
+                .restore((event.location_id, event.conversation_id), event, urgency);
         }
     }
-    let now = core.clock.now();
     for mut delivery in core.store.open_deliveries(before, limit).await? {
         if core.outbox.holds(delivery.id) {
             continue;
@@ -125,8 +173,7 @@ async fn load(core: &Core, before: Timestamp, limit: u64) -> Result<usize, store
             delivery.not_before = until;
         }
         found += 1;
-        let key = (delivery.location_id, Some(delivery.conversation_id));
-        core.outbox.restore(key, Box::new(delivery));
+        core.requeue(Box::new(delivery));
     }
     Ok(found)
 }

@@ -7,6 +7,7 @@ use crate::domain::event::Payload;
 use crate::domain::ids::{EventId, LocationId, UnroutedId};
 use crate::domain::inbound::{Inbound, Item};
 use crate::engine::Engine;
+use crate::lanes::Urgency;
 use crate::store::{EventRow, ForgetUnrouted, Requeue, Unpark};
 
 impl Engine {
@@ -93,8 +94,8 @@ async fn attempt_again(core: &Core, row: EventRow) -> Result<Counts, Problem> {
             "only an event that was not understood, or was put aside, can be run again".to_owned(),
         ));
     }
-    core.inbox
-        .restore((event.location_id, event.conversation_id), event);
+    let lane = (event.location_id, event.conversation_id);
+    core.inbox.restore(lane, event, Urgency::Live);
     Ok(Counts {
         stored: 1,
         duplicates: 0,

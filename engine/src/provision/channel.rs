@@ -2,6 +2,7 @@
 
 use super::{Problem, name, save};
 use crate::adapter::Credentials;
+use crate::breaker::ChannelPause;
 use crate::core::Core;
 use crate::domain::channel::{Channel, ChannelSettings};
 use crate::domain::contact::Phone;
@@ -149,6 +150,20 @@ impl Engine {
         }
         save(core, SaveChannel { stored, new: None }).await?;
         Ok(channel)
+    }
+}
+
+impl Engine {
+    /// Why a channel sends nothing at the moment, if it does not: its provider asked for a rest, refuses its
+    /// credentials, or fails. Its messages wait.
+    pub fn channel_pause(&self, id: ChannelId) -> Option<ChannelPause> {
+        let core = &self.core;
+        let asked_for = core.pace.paused(id, core.clock.now());
+        let asked_for = asked_for.map(|until| ChannelPause {
+            until,
+            why: "the provider says that the number sends too fast".to_owned(),
+        });
+        core.breakers.pause(id).or(asked_for)
     }
 }
 

@@ -3,7 +3,7 @@
 use super::Problem;
 use crate::domain::content::Content;
 use crate::domain::conversation::{HeldBy, Hold};
-use crate::domain::delivery::{Delivery, DeliveryState, Origin};
+use crate::domain::delivery::{Delivery, DeliveryState, Flag, Flags, Origin};
 use crate::domain::ids::{ConversationId, DeliveryId, LocationId};
 use crate::engine::Engine;
 use crate::store::PersonWrites;
@@ -82,9 +82,8 @@ impl Engine {
             not_before: now,
             fallback_of: None,
             position: 0,
-            when_held: true,
             wants_status: false,
-            resent: false,
+            flags: Flags::NONE.with(Flag::WhenHeld),
             retrying_since: None,
             created_at: now,
         };
@@ -99,8 +98,7 @@ impl Engine {
             now,
         };
         if let Some((delivery, _)) = core.store.write(writes).await? {
-            core.outbox
-                .push((location_id, Some(conversation_id)), Box::new(delivery));
+            core.queue(Box::new(delivery));
         }
         Ok(id)
     }

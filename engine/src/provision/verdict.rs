@@ -1,6 +1,7 @@
 //! What a person knows of a message that is in doubt.
 
 use super::Problem;
+use crate::core::OutLane;
 use crate::domain::delivery::DeliveryState;
 use crate::domain::ids::{DeliveryId, LocationId};
 use crate::engine::Engine;
@@ -33,9 +34,9 @@ impl Engine {
                 "only a message that is in doubt can be decided about; this one is not".to_owned(),
             ));
         };
-        let lane = (location_id, Some(delivery.conversation_id));
+        let lane = OutLane::of(&delivery);
         if delivery.state == DeliveryState::Ready {
-            core.outbox.restore(lane, delivery);
+            core.requeue(delivery);
         }
         // A conversation that waits for evidence goes on now.
         core.outbox.wake(lane);

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::{Error, LocationStore, Store, batch, read_json, sql, write_json};
 use crate::adapter::SendErrorKind;
-use crate::domain::delivery::{Delivery, DeliveryState, Origin};
+use crate::domain::delivery::{Delivery, DeliveryState, Flag, Flags, Origin};
 use crate::domain::ids::{
     ChannelId, ConversationId, DeliveryId, EventId, LocationId, RuleId, RunId,
 };
@@ -96,8 +96,7 @@ impl TryFrom<Model> for DeliveryRow {
                 fallback_of: row.fallback_of.map(DeliveryId::from_uuid),
                 position: row.position,
                 wants_status: row.wants_status,
-                when_held: row.flags.contains(WHEN_HELD),
-                resent: row.flags.contains(RESENT),
+                flags: Flags::parse(&row.flags),
                 retrying_since: row.retrying_since.map(Timestamp::from_ms),
                 created_at: Timestamp::from_ms(row.created_at),
             },
@@ -111,13 +110,6 @@ impl TryFrom<Model> for DeliveryRow {
     }
 }
 
-/// In `flags`: it goes out although a person is in charge.
-pub(super) const WHEN_HELD: &str = "when_held";
-/// In `flags`: it was in doubt and was sent once more; it may have arrived twice.
-pub(super) const RESENT: &str = "resent";
-/// In `flags`: it stays in doubt, and the conversation waits for it no longer.
-pub(super) const LEFT: &str = "left_in_doubt";
-
 impl Store {
     /// Deliveries of every location that are not settled and did not change since a moment, in the
     /// order of their conversations. What stays in doubt for a person is not among them.
@@ -128,7 +120,7 @@ impl Store {
     ) -> Result<Vec<Delivery>, Error> {
         let rows = open()
             .filter(Column::UpdatedAt.lte(before.ms()))
-            .filter(Column::Flags.not_like(format!("%{LEFT}%")))
+            .filter(Column::Flags.not_like(format!("%{}%", Flag::LeftInDoubt.name())))
             .limit(limit)
             .all(&self.reader)
             .await?;
@@ -230,11 +222,6 @@ fn origin_columns(origin: Origin) -> (Option<Uuid>, Option<Uuid>, Option<Uuid>) 
     }
 }
 
-/// The flags that a delivery begins with.
-const fn first_flags(delivery: &Delivery) -> &'static str {
-    if delivery.when_held { WHEN_HELD } else { "" }
-}
-
 /// Stores a delivery unless it is there: ids follow from what wanted it.
 pub(super) async fn insert(
     tx: &DatabaseTransaction,
@@ -265,7 +252,7 @@ pub(super) async fn insert(
         wants_status: Set(delivery.wants_status),
         retrying_since: Set(delivery.retrying_since.map(Timestamp::ms)),
         node: Set(None),
-        flags: Set(first_flags(delivery).to_owned()),
+        flags: Set(delivery.flags.to_string()),
         created_at: Set(delivery.created_at.ms()),
         updated_at: Set(delivery.created_at.ms()),
     };
@@ -302,7 +289,7 @@ pub(super) fn row(delivery: &Delivery, sender: Option<Uuid>) -> batch::Row {
         json!(delivery.not_before.ms()),
         json!(delivery.position),
         json!(delivery.wants_status),
-        json!(first_flags(delivery)),
+        json!(delivery.flags.to_string()),
         json!(delivery.created_at.ms()),
         batch::uuid_or_null(sender),
         json!(floor),
@@ -392,7 +379,7 @@ pub(super) async fn cancel_automatic(
 ) -> Result<(), Error> {
     let text = "UPDATE rejoinder_delivery SET state = 'cancelled', failure = $3, updated_at = $4 \
                 WHERE location_id = $1 AND conversation_id = $2 AND state = 'ready' AND rule_id IS NOT NULL \
-                AND flags = ''";
+                AND flags NOT LIKE '%when_held%'";
     let values = [
         location_id.uuid().into(),
         conversation_id.uuid().into(),

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::batch::{self, Batch, Flushed};
 use super::{Error, Operation};
-use crate::domain::delivery::{Delivery, DeliveryState, Origin};
+use crate::domain::delivery::{Delivery, DeliveryState, Flag, Origin};
 use crate::domain::time::Timestamp;
 use crate::domain::window;
 
@@ -29,7 +29,7 @@ impl Operation for Depart {
     ) -> Result<Self::Output, Error> {
         let delivery = &self.delivery;
         let floor = (!delivery.content.is_template()).then(|| (self.now + window::MARGIN).ms());
-        let may_be_held = delivery.when_held || delivery.origin == Origin::Person;
+        let may_be_held = delivery.flags.has(Flag::WhenHeld) || delivery.origin == Origin::Person;
         batch.depart(vec![
             batch::uuid(delivery.location_id.uuid()),
             batch::uuid(delivery.id.uuid()),

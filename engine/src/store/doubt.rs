@@ -6,7 +6,7 @@ use super::batch::Batch;
 use super::delivery::{self, ActiveModel};
 use super::{Error, Operation, write_json};
 use crate::adapter::{SendError, SendErrorKind};
-use crate::domain::delivery::{Delivery, DeliveryState};
+use crate::domain::delivery::{Delivery, DeliveryState, Flag};
 use crate::domain::ids::{DeliveryId, LocationId};
 use crate::domain::inbound::Stage;
 use crate::domain::time::Timestamp;
@@ -55,29 +55,24 @@ impl Operation for Doubt {
             }
             DeliveryState::InDoubt => {}
         }
-        let mut flags = Vec::new();
-        if delivery.when_held {
-            flags.push(delivery::WHEN_HELD);
-        }
         // Once more at the most: what is in doubt twice waits for a person.
-        let again = self.resend && !delivery.resent;
-        if (again || delivery.resent) && !Mutant::UnmarkedResend.is_loose() {
-            flags.push(delivery::RESENT);
-        }
+        let again = self.resend && !delivery.flags.has(Flag::Resent);
         let mut change = ActiveModel::default();
         let to = if again {
             delivery.state = DeliveryState::Ready;
-            delivery.resent = true;
+            if !Mutant::UnmarkedResend.is_loose() {
+                delivery.flags = delivery.flags.with(Flag::Resent);
+            }
             delivery.not_before = self.now;
             delivery.retrying_since = None;
             change.not_before = Set(self.now.ms());
             change.retrying_since = Set(None);
             DeliveryState::Ready
         } else {
-            flags.push(delivery::LEFT);
+            delivery.flags = delivery.flags.with(Flag::LeftInDoubt);
             DeliveryState::InDoubt
         };
-        change.flags = Set(flags.join(" "));
+        change.flags = Set(delivery.flags.to_string());
         delivery::change_state(tx, key, &[DeliveryState::InDoubt], to, change, self.now).await?;
         Ok(if again {
             Doubted::Send(Box::new(delivery))
@@ -120,10 +115,7 @@ impl Operation for Judge {
             return Ok(None);
         };
         let mut change = ActiveModel::default();
-        let mut flags = Vec::new();
-        if delivery.when_held {
-            flags.push(delivery::WHEN_HELD);
-        }
+        delivery.flags = delivery.flags.without(Flag::LeftInDoubt);
         match self.verdict {
             Verdict::Sent => {
                 delivery.state = DeliveryState::Reached(Stage::Accepted);
@@ -131,17 +123,14 @@ impl Operation for Judge {
             }
             Verdict::Again => {
                 delivery.state = DeliveryState::Ready;
-                delivery.resent = true;
+                delivery.flags = delivery.flags.with(Flag::Resent);
                 delivery.not_before = self.now;
                 delivery.retrying_since = None;
                 change.not_before = Set(self.now.ms());
                 change.retrying_since = Set(None);
             }
         }
-        if delivery.resent {
-            flags.push(delivery::RESENT);
-        }
-        change.flags = Set(flags.join(" "));
+        change.flags = Set(delivery.flags.to_string());
         let from = [DeliveryState::InDoubt];
         delivery::change_state(tx, key, &from, delivery.state, change, self.now).await?;
         Ok(Some(Box::new(delivery)))

@@ -16,7 +16,7 @@ use crate::adapter::{SendError, SendErrorKind};
 use crate::domain::contact::Peer;
 use crate::domain::content::Content;
 use crate::domain::conversation::HeldBy;
-use crate::domain::delivery::{Delivery, DeliveryState, Origin};
+use crate::domain::delivery::{Delivery, DeliveryState, Flag, Origin};
 use crate::domain::event::{Event, EventState, Payload};
 use crate::domain::ids::{DeliveryId, LocationId};
 use crate::domain::inbound::{Failure, Stage, Status};
@@ -39,7 +39,7 @@ pub(super) fn departure(lane: &Lane, delivery: &Delivery, now: Timestamp) -> Dep
     let person = lane
         .hold
         .is_some_and(|hold| hold.until > now && hold.by != HeldBy::Rule);
-    if automatic && person && !delivery.when_held {
+    if automatic && person && !delivery.flags.has(Flag::WhenHeld) {
         return Departure::Held;
     }
     if delivery.content.is_template() || lane.window.is_open(now) {
@@ -158,6 +158,8 @@ pub(crate) enum Settlement {
         at: Timestamp,
         /// Since when it fails for its own reasons.
         retrying_since: Option<Timestamp>,
+        /// Whether others go before it from now on.
+        overtaken: bool,
         /// What happened.
         failure: Failure,
     },
@@ -245,9 +247,13 @@ impl Operation for Settling {
             Settlement::Retry {
                 at,
                 retrying_since,
+                overtaken,
                 failure,
             } => {
                 change.not_before = Set(at.ms());
+                if *overtaken {
+                    change.flags = Set(delivery.flags.with(Flag::Overtaken).to_string());
+                }
                 change.retrying_since = Set(retrying_since.map(Timestamp::ms));
                 change.failure = Set(Some(write_json(failure)));
                 delivery::change_state(tx, key, &OPEN[..1], DeliveryState::Ready, change, *now)

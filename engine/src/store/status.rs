@@ -8,7 +8,7 @@ use super::event::NewEvent;
 use super::{Error, contact, conversation, event, lane, message, write_json};
 use crate::adapter::SendErrorKind;
 use crate::domain::channel::Channel;
-use crate::domain::delivery::{Delivery, DeliveryState, Origin};
+use crate::domain::delivery::{Delivery, DeliveryState, Flag, Origin};
 use crate::domain::event::{Event, EventState, Payload};
 use crate::domain::ids::{ConversationId, DeliveryId};
 use crate::domain::inbound::{Failure, Stage, Status};
@@ -196,7 +196,10 @@ pub(super) async fn refused(
         provider_id: None,
         not_before: now,
         fallback_of: Some(delivery.id),
-        resent: false,
+        flags: delivery
+            .flags
+            .without(Flag::Resent)
+            .without(Flag::LeftInDoubt),
         retrying_since: None,
         created_at: now,
         ..delivery.clone()

@@ -7,7 +7,7 @@ use rejoinder_engine::crypto::Secret;
 use rejoinder_engine::domain::channel::{Channel, ChannelSettings};
 use rejoinder_engine::domain::contact::Phone;
 use rejoinder_engine::domain::ids::ChannelId;
-use rejoinder_engine::{ChannelChange, NewChannel};
+use rejoinder_engine::{ChannelChange, Engine, NewChannel};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use warp::reply::Response;
@@ -31,6 +31,15 @@ pub(crate) struct ChannelJson {
     /// Where its provider sends webhooks; absent if the server has no public address.
     #[serde(skip_serializing_if = "Option::is_none")]
     webhook_url: Option<String>,
+    /// Why nothing leaves at the moment; absent if the channel sends, or if only the server knows.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    paused: Option<PauseJson>,
+}
+
+#[derive(Serialize)]
+struct PauseJson {
+    until: String,
+    why: String,
 }
 
 impl ChannelJson {
@@ -47,6 +56,19 @@ impl ChannelJson {
             name: channel.name,
             enabled: channel.enabled,
             settings: channel.settings,
+            paused: None,
+        }
+    }
+
+    /// A channel of an engine that runs.
+    fn live(channel: Channel, engine: &Engine) -> Self {
+        let paused = engine.channel_pause(channel.id).map(|pause| PauseJson {
+            until: pause.until.to_string(),
+            why: pause.why,
+        });
+        Self {
+            paused,
+            ..Self::new(channel, engine.public_url())
         }
     }
 }
@@ -138,10 +160,7 @@ pub(crate) async fn route(path: &[&str], scoped: &Scoped) -> Result<Response, Er
         ("PATCH", [channel]) => change(scoped, id(channel, "channel")?).await,
         ("GET", [channel]) => {
             let channel = find(scoped, id(channel, "channel")?).await?;
-            Ok(reply::ok(&ChannelJson::new(
-                channel,
-                scoped.engine().public_url(),
-            )))
+            Ok(reply::ok(&ChannelJson::live(channel, scoped.engine())))
         }
         (_, [_]) => Err(Error::Method("GET, PATCH")),
         _ => Err(Error::Missing("path")),
@@ -158,11 +177,13 @@ async fn find(scoped: &Scoped, id: ChannelId) -> Result<Channel, Error> {
 
 async fn list(scoped: &Scoped) -> Result<Response, Error> {
     scoped.request.query.only(&[])?;
-    let channels = scoped.store().channels().await?;
-    Ok(reply::ok(&ChannelsJson::new(
-        channels,
-        scoped.engine().public_url(),
-    )))
+    let engine = scoped.engine();
+    let channels = scoped.store().channels().await?.into_iter();
+    Ok(reply::ok(&ChannelsJson {
+        channels: channels
+            .map(|channel| ChannelJson::live(channel, engine))
+            .collect(),
+    }))
 }
 
 async fn create(scoped: &Scoped) -> Result<Response, Error> {
@@ -178,10 +199,7 @@ async fn create(scoped: &Scoped) -> Result<Response, Error> {
     };
     let engine = scoped.engine();
     let channel = engine.create_channel(scoped.location_id, new).await?;
-    Ok(reply::created(&ChannelJson::new(
-        channel,
-        engine.public_url(),
-    )))
+    Ok(reply::created(&ChannelJson::live(channel, engine)))
 }
 
 async fn change(scoped: &Scoped, id: ChannelId) -> Result<Response, Error> {
@@ -197,5 +215,5 @@ async fn change(scoped: &Scoped, id: ChannelId) -> Result<Response, Error> {
     let channel = engine
         .change_channel(scoped.location_id, id, change)
         .await?;
-    Ok(reply::ok(&ChannelJson::new(channel, engine.public_url())))
+    Ok(reply::ok(&ChannelJson::live(channel, engine)))
 }

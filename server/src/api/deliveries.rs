@@ -1,7 +1,7 @@
 //! Deliveries in the API.
 
 use rejoinder_engine::domain::content::Content;
-use rejoinder_engine::domain::delivery::{DeliveryState, Origin};
+use rejoinder_engine::domain::delivery::{DeliveryState, Flag, Origin};
 use rejoinder_engine::domain::ids::DeliveryId;
 use rejoinder_engine::store::{DeliveryFilter, DeliveryRow, Verdict};
 use serde::Serialize;
@@ -32,6 +32,9 @@ pub(crate) struct DeliveryJson {
     provider_id: Option<String>,
     error: Option<FailureJson>,
     not_before: String,
+    /// What else is true of it: `when_held`, `resent` (it may have arrived twice), `left_in_doubt`,
+    /// `background`, `overtaken`.
+    flags: Vec<&'static str>,
     fallback_of: Option<String>,
     created_at: String,
     updated_at: String,
@@ -70,6 +73,7 @@ impl From<DeliveryRow> for DeliveryJson {
             provider_id: delivery.provider_id,
             error: failure.map(FailureJson::from),
             not_before: delivery.not_before.to_string(),
+            flags: delivery.flags.iter().map(Flag::name).collect(),
             fallback_of: delivery.fallback_of.map(|id| id.to_string()),
             created_at: delivery.created_at.to_string(),
             updated_at: updated_at.to_string(),

@@ -198,7 +198,7 @@ const STOREYS: &[&[&str]] = &[
     &["domain", "mutant"],
     &["clock", "crypto"],
     &["adapter", "caller", "script", "store"],
-    &["decide", "halt", "lanes", "pace", "retry"],
+    &["breaker", "decide", "halt", "lanes", "pace", "retry"],
     &["setup"],
     &["core"],
     &["accept", "deliver", "request", "schedule"],

@@ -232,7 +232,7 @@ pub(super) static DELIVERIES: Bulk = Bulk::new(
      CASE WHEN leaves THEN b_node ELSE NULL END, b_failure \
      FROM (SELECT b.*, b_node IS NOT NULL \
      AND (b_window_floor IS NULL OR (l.window_until IS NOT NULL AND l.window_until > b_window_floor)) \
-     AND (b_flags <> '' OR l.held_by IS NULL OR l.held_by = 'rule' OR l.held_until <= b_created_at) AS leaves \
+     AND (b_flags LIKE '%when_held%' OR l.held_by IS NULL OR l.held_by = 'rule' OR l.held_until <= b_created_at) AS leaves \
      FROM {b} JOIN rejoinder_lane l ON l.location_id = b_location_id AND l.conversation_id = b_conversation_id) AS d \
      WHERE true ON CONFLICT (location_id, id) DO NOTHING RETURNING id, state",
 );
