@@ -170,7 +170,7 @@ async fn record(routing: &Routing<'_>, items: Vec<Inbound>) -> Result<Counts, Er
     let counts = match write(core, routed.clone(), strays.clone()).await {
         // Something in it cannot be written, ever: its neighbours must not suffer, and it must not be lost.
         Err(
-            store::Error::Database(_) | store::Error::Corrupt { .. } | store::Error::Conflict(_),
+            store::Error::Unwritable(_) | store::Error::Corrupt { .. } | store::Error::Conflict(_),
         ) => write_apart(routing, routed, strays).await?,
         other => other?,
     };
@@ -192,7 +192,11 @@ async fn write_apart(
     let mut counts = write(routing.core, Vec::new(), strays).await?;
     for item in items {
         let written = match write(routing.core, vec![item.clone()], Vec::new()).await {
-            Err(store::Error::Database(error)) => {
+            Err(
+                error @ (store::Error::Unwritable(_)
+                | store::Error::Corrupt { .. }
+                | store::Error::Conflict(_)),
+            ) => {
                 let stray =
                     routing.stray(&item.inbound, format!("it could not be stored: {error}"));
                 // If the database is the trouble, this fails as well, and the webhook comes again.

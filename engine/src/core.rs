@@ -15,6 +15,7 @@ use crate::domain::delivery::{Delivery, Flag};
 use crate::domain::event::{Event, Payload};
 use crate::domain::ids::{ChannelId, ConversationId, DeliveryId, EventId, LocationId};
 use crate::domain::time::{Span, Timestamp};
+use crate::guard::Guard;
 use crate::halt::Halt;
 use crate::lanes::{Item, Key, Lanes, Urgency};
 use crate::mutant::Mutant;
@@ -115,6 +116,7 @@ pub(crate) struct Core {
     pub(crate) outbox: Lanes<OutLane, Box<Delivery>>,
     pub(crate) pace: Pace,
     pub(crate) breakers: Breakers,
+    pub(crate) guard: Guard,
     pub(crate) permits: Arc<Semaphore>,
     pub(crate) halt: Halt,
     /// Tables for simulated worlds, if the host gives any.

@@ -209,6 +209,38 @@ impl<K: Key, T: Item> Lanes<K, T> {
         Some(Taken { key, item, urgency })
     }
 
+    /// What waits behind the item that was taken from a lane, the next first.
+    pub(crate) fn behind(&self, key: K, at_most: usize) -> Vec<T>
+    where
+        T: Clone,
+    {
+        let state = self.lock();
+        let items = state
+            .lanes
+            .get(&key)
+            .into_iter()
+            .flat_map(|lane| &lane.items);
+        items.take(at_most).map(|(item, _)| item.clone()).collect()
+    }
+
+    /// Takes items out of a busy lane: they were done together with the one at work.
+    pub(crate) fn remove(&self, key: K, ids: impl Iterator<Item = T::Id>) {
+        let ids: HashSet<T::Id> = ids.collect();
+        let mut state = self.lock();
+        let state = &mut *state;
+        let Some(lane) = state.lanes.get_mut(&key) else {
+            return;
+        };
+        let before = lane.items.len();
+        lane.items.retain(|(item, _)| !ids.contains(&item.id()));
+        let live = |(_, urgency): &&(T, Urgency)| *urgency == Urgency::Live;
+        lane.live = lane.items.iter().filter(live).count();
+        state.items -= before - lane.items.len();
+        for id in ids {
+            state.held.remove(&id);
+        }
+    }
+
     /// Makes an empty, idle lane busy with an item that need not be queued first.
     pub(crate) fn reserve(&self, key: K, id: T::Id, urgency: Urgency) -> bool {
         let mut state = self.lock();
@@ -326,6 +358,11 @@ impl<K: Key, T: Item> Lanes<K, T> {
             .resting
             .first_key_value()
             .map(|((until, _), _)| *until)
+    }
+
+    /// Tells whoever waits for a lane to look again.
+    pub(crate) fn nudge(&self) {
+        self.ready.notify_one();
     }
 
     /// Resolves when a lane may have become free.

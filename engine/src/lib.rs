@@ -15,6 +15,7 @@ pub mod decide;
 mod deliver;
 pub mod domain;
 mod engine;
+mod guard;
 mod halt;
 mod lanes;
 mod mutant;

@@ -7,6 +7,7 @@ use std::panic::AssertUnwindSafe;
 use futures_util::FutureExt as _;
 
 use crate::core::Core;
+use crate::domain::ids::LocationId;
 use crate::domain::misfire::{self, Misfire, Missed};
 use crate::domain::occurrence::CronLine;
 use crate::domain::time::{Span, Timestamp};
@@ -24,19 +25,36 @@ pub(crate) async fn step(core: &Core) -> Result<usize, store::Error> {
     let now = core.clock.now();
     let mut due: Vec<Due> = Vec::new();
     for timer in core.store.due_timers(now, MAX_BATCH).await? {
-        due.push(follow_up(core, timer, now).await?);
+        let location_id = timer.location_id;
+        due.extend(legible(location_id, follow_up(core, timer, now).await)?);
     }
     for schedule in core.store.due_schedules(now, MAX_BATCH).await? {
-        due.push(ticks(core, schedule, now).await?);
+        let location_id = schedule.location_id;
+        due.extend(legible(location_id, ticks(core, schedule, now).await)?);
     }
     for held in core.store.released_answers(now, MAX_BATCH).await? {
-        due.push(answer(core, held, now).await?);
+        let location_id = held.location_id;
+        due.extend(legible(location_id, answer(core, held, now).await)?);
     }
     let count = due.len();
     if count > 0 {
         core.store.write(Fire { due, now }).await?;
     }
     Ok(count + fanout::step(core, now).await?)
+}
+
+/// What is due, unless something of its location does not read: that must not keep the others waiting.
+fn legible(
+    location_id: LocationId,
+    due: Result<Due, store::Error>,
+) -> Result<Option<Due>, store::Error> {
+    match due {
+        Err(error @ (store::Error::Corrupt { .. } | store::Error::Sealed(_))) => {
+            tracing::error!(location.id = %location_id, %error, "what is due of a location waits");
+            Ok(None)
+        }
+        due => due.map(Some),
+    }
 }
 
 /// A follow-up comes now, or when the quiet hours are over: they may have been set since it was, or it

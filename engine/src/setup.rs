@@ -3,7 +3,7 @@
 
 mod headers;
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, Mutex, RwLock};
 
 use sha2::{Digest, Sha256};
@@ -12,6 +12,7 @@ use crate::adapter::Credentials;
 use crate::crypto::{DataKey, Place, Secret, Vault};
 use crate::decide::ActiveRule;
 use crate::domain::channel::Channel;
+use crate::domain::contact::Address;
 use crate::domain::ids::{ChannelId, LocationId};
 use crate::domain::location::Location;
 use crate::script::{Script, ScriptHost};
@@ -48,6 +49,8 @@ pub(crate) struct Channels {
     by_id: HashMap<ChannelId, Arc<ChannelSetup>>,
     by_key: HashMap<(String, String), Vec<Arc<ChannelSetup>>>,
     by_account: HashMap<(String, String), Vec<Arc<ChannelSetup>>>,
+    /// Their digits.
+    phones: HashSet<String>,
 }
 
 impl Channels {
@@ -69,6 +72,14 @@ impl Channels {
             .collect();
         found.sort_by_key(|setup| setup.channel.id);
         found
+    }
+
+    /// Whether an address is that of a channel: the business writes to itself, or to another.
+    pub(crate) fn has_phone(&self, address: &Address) -> bool {
+        match address {
+            Address::Phone(phone) => self.phones.contains(phone.digits()),
+            Address::UserId(_) => false,
+        }
     }
 
     pub(crate) fn with_account(&self, provider: &str, account: &str) -> &[Arc<ChannelSetup>] {
@@ -177,6 +188,7 @@ impl Setup {
                 .entry((provider.clone(), account.clone()))
                 .or_default()
                 .push(Arc::clone(&setup));
+            channels.phones.insert(channel.phone.digits().to_owned());
             channels.by_id.insert(channel.id, setup);
         }
         let channels = Arc::new(channels);

@@ -1,29 +1,37 @@
 //! The next event of a free conversation is taken, decided and committed.
 
+mod gather;
+mod restrain;
+
 use std::collections::BTreeMap;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
 use futures_util::FutureExt as _;
 
+use self::gather::{Burst, Gathered, gather};
+use self::restrain::restrain;
 use crate::adapter::Signal;
-use crate::core::{Core, urgency};
-use crate::decide::{Decision, ON_WINDOW_CLOSING, Question, decide};
+use crate::core::{Core, LaneKey, urgency};
+use crate::decide::{ActiveRule, Decision, ON_WINDOW_CLOSING, Question, Visit, decide};
 use crate::deliver;
 use crate::domain::content::Content;
-use crate::domain::delivery::Flag;
+use crate::domain::delivery::{DeliveryState, Flag};
 use crate::domain::event::{Event, Payload};
-use crate::domain::ids::{ConversationId, LocationId};
+use crate::domain::ids::{ConversationId, EventId, LocationId};
+use crate::domain::run::Outcome;
 use crate::domain::snapshot::{Line, Snapshot};
 use crate::domain::time::{Span, Timestamp};
 use crate::lanes::{Taken, Urgency};
 use crate::setup::LocationSetup;
-use crate::store::{self, Commit, CountAttempt, Counted, DeliveryFilter};
+use crate::store::{self, Commit, CountAttempt, Counted, DeliveryFilter, UncountAttempt};
 
 /// How long a conversation rests after the database failed it.
 const RETRY_AFTER: Span = Span::seconds(2);
 /// How long it rests after its event met a mistake of the program, which will not mend itself soon.
 const AFTER_PANIC: Span = Span::minutes(1);
+/// How long it rests after something about it did not read: a person must mend that.
+const AFTER_DAMAGE: Span = Span::minutes(1);
 /// An event that waited so long may be the reason: its attempts are counted from now on.
 const SUSPECT_AFTER: Span = Span::seconds(10);
 /// How often an event is attempted that ends the process or meets a mistake of the program.
@@ -57,26 +65,53 @@ pub(crate) async fn run(core: &Arc<Core>) {
 
 /// Takes one event through its rules; false if none waits.
 pub(crate) async fn step(core: &Arc<Core>, hand_over: HandOver) -> bool {
-    let Some(Taken {
-        key, item: event, ..
-    }) = core.inbox.take()
-    else {
+    if core.store.is_shaken() {
+        // An earlier event of a conversation may be on disk without anyone knowing of it.
+        return false;
+    }
+    let Some(Taken { key, item, .. }) = core.inbox.take() else {
         return false;
     };
-    let processing = AssertUnwindSafe(attempt(core, &event, hand_over));
-    match processing.catch_unwind().await {
-        Ok(Ok(None)) => core.inbox.done(key),
-        Ok(Ok(Some(until))) => core.inbox.rest(key, event, until),
+    let processing = AssertUnwindSafe(attend(core, key, &item, hand_over));
+    let until = match processing.catch_unwind().await {
+        Ok(Ok(until)) => until,
         Err(_) => {
-            tracing::error!(event.id = %event.id, "deciding an event panicked; it is tried again in a while");
-            core.inbox.rest(key, event, core.clock.now() + AFTER_PANIC);
+            tracing::error!(event.id = %item.id, "deciding an event panicked; it is tried again in a while");
+            Some(core.clock.now() + AFTER_PANIC)
         }
         Ok(Err(error)) => {
-            tracing::error!(event.id = %event.id, %error, "an event could not be decided and is tried again");
-            core.inbox.rest(key, event, core.clock.now() + RETRY_AFTER);
+            tracing::error!(event.id = %item.id, %error, "an event could not be decided and is tried again");
+            let rest = match error {
+                store::Error::Corrupt { .. } | store::Error::Sealed(_) => AFTER_DAMAGE,
+                _ => RETRY_AFTER,
+            };
+            Some(core.clock.now() + rest)
         }
+    };
+    match until {
+        Some(until) => core.inbox.rest(key, item, until),
+        None => core.inbox.done(key),
     }
     true
+}
+
+/// Takes the head of a lane through its rules, with what was gathered into it. Says until when it waits, if
+/// it does.
+async fn attend(
+    core: &Arc<Core>,
+    key: LaneKey,
+    event: &Event,
+    hand_over: HandOver,
+) -> Result<Option<Timestamp>, store::Error> {
+    let burst = match gather(core, key, event, core.clock.now()).await? {
+        Gathered::Wait(until) => return Ok(Some(until)),
+        Gathered::Burst(burst) => burst,
+    };
+    let until = attempt(core, &burst, hand_over).await?;
+    if until.is_none() {
+        core.inbox.remove(key, burst.others());
+    }
+    Ok(until)
 }
 
 /// Takes an event through its rules. One that was pending when the process began, or waits for long, is
@@ -84,10 +119,10 @@ pub(crate) async fn step(core: &Arc<Core>, hand_over: HandOver) -> bool {
 /// it does.
 async fn attempt(
     core: &Arc<Core>,
-    event: &Event,
+    burst: &Burst,
     hand_over: HandOver,
 ) -> Result<Option<Timestamp>, store::Error> {
-    let now = core.clock.now();
+    let (event, now) = (&burst.event, core.clock.now());
     let is_suspect = event.received_at < core.began_at || event.received_at + SUSPECT_AFTER < now;
     if is_suspect {
         let count = CountAttempt {
@@ -109,8 +144,16 @@ async fn attempt(
             }
         }
     }
-    process(core, event, hand_over).await?;
-    Ok(None)
+    let processed = process(core, burst, hand_over).await;
+    if processed.is_err() && is_suspect {
+        let uncount = UncountAttempt {
+            location_id: event.location_id,
+            id: event.id,
+        };
+        // If the database is the trouble, this fails as well: then it was attempted once more.
+        let _ = core.store.write(uncount).await;
+    }
+    processed.map(|()| None)
 }
 
 /// From when on an event that was attempted so often may be attempted again.
@@ -118,13 +161,16 @@ fn ready_at(core: &Core, attempts: i32) -> Timestamp {
     core.began_at + Span::from_ms(GRACE.ms() * i64::from(attempts))
 }
 
-async fn process(core: &Arc<Core>, event: &Event, hand_over: HandOver) -> Result<(), store::Error> {
+async fn process(core: &Arc<Core>, burst: &Burst, hand_over: HandOver) -> Result<(), store::Error> {
+    let event = &burst.event;
     let Some(setup) = core.setup.location(event.location_id).await? else {
         tracing::warn!(location.id = %event.location_id, "an event of a location that is gone is dropped");
         return Ok(());
     };
     let now = core.clock.now();
-    let (decision, snapshot) = ask(core, &setup, event, now).await?;
+    let (mut decision, snapshot) = ask(core, &setup, burst, now).await?;
+    restrain(core, event, snapshot.as_ref(), &mut decision, now).await?;
+    let gathered_visits = (!burst.earlier.is_empty()).then(|| gathered(&setup, event.id));
     let Decision {
         runs,
         visits,
@@ -141,25 +187,30 @@ async fn process(core: &Arc<Core>, event: &Event, hand_over: HandOver) -> Result
         assigned,
     } = decision;
     let asks = !requests.is_empty();
-    if urgency(event, now) == Urgency::Background {
+    // What was waited for to gather is no delay.
+    let waited = setup.location.settings.gather_ms.unwrap_or_default();
+    if urgency(event, now - waited) == Urgency::Background {
         for delivery in &mut deliveries {
             delivery.flags = delivery.flags.with(Flag::Background);
         }
     }
     for run in &runs {
-        if let crate::domain::run::Outcome::Error { line, column, .. } = &run.outcome {
+        if let Outcome::Error { line, column, .. } = &run.outcome {
             tracing::warn!(location.id = %event.location_id, rule.id = %run.rule_id, run.id = %run.id, line, column,
                 "a rule failed");
         }
     }
     // A delivery that may leave at once is committed as *sending* together with its run.
-    let reservation = match (hand_over, deliveries.first()) {
+    let first = (deliveries.iter()).find(|delivery| delivery.state == DeliveryState::Ready);
+    let reservation = match (hand_over, first) {
         (HandOver::AtOnce, Some(first)) => deliver::reserve(core, first, now).await,
         _ => None,
     };
     let commit = Commit {
         location_id: event.location_id,
         event_id: event.id,
+        gathered: burst.earlier.clone(),
+        gathered_visits,
         conversation_id: event.conversation_id,
         decided_at: now,
         runs,
@@ -211,16 +262,27 @@ async fn process(core: &Arc<Core>, event: &Event, hand_over: HandOver) -> Result
     Ok(())
 }
 
-#[tracing::instrument(name = "engine.decide", level = "debug", skip_all, fields(event.id = %event.id))]
+/// What the rules know of messages that were decided with a later one.
+fn gathered(setup: &LocationSetup, into: EventId) -> String {
+    let visit = |rule: &ActiveRule| Visit {
+        rule_id: rule.id,
+        outcome: Outcome::Gathered { into },
+    };
+    let visits: Vec<Visit> = setup.rules.iter().map(visit).collect();
+    store::write_json(&visits)
+}
+
+#[tracing::instrument(name = "engine.decide", level = "debug", skip_all, fields(event.id = %burst.event.id))]
 async fn ask(
     core: &Core,
     setup: &LocationSetup,
-    event: &Event,
+    burst: &Burst,
     now: Timestamp,
 ) -> Result<(Decision, Option<Snapshot>), store::Error> {
+    let event = &burst.event;
     let snapshot = match event.conversation_id {
         Some(_) if setup.rules.is_empty() => None,
-        Some(_) => look(core, setup, event).await?,
+        Some(_) => look(core, setup, burst).await?,
         None => None,
     };
     let states = match &snapshot {
@@ -249,8 +311,9 @@ async fn ask(
 async fn look(
     core: &Core,
     setup: &LocationSetup,
-    event: &Event,
+    burst: &Burst,
 ) -> Result<Option<Snapshot>, store::Error> {
+    let event = &burst.event;
     let store = core.store.of(event.location_id);
     let Some(id) = event.conversation_id else {
         return Ok(None);
@@ -266,9 +329,10 @@ async fn look(
         0 => Vec::new(),
         limit => history(core, event.location_id, id, limit).await?,
     };
-    let previous_message_at = match &event.payload {
+    let previous_message_at = match &burst.first.payload {
         Payload::Message { message } if setup.has_on_start => {
-            store.previous_message_at(id, message, event.seq).await?
+            let seq = burst.first.seq;
+            store.previous_message_at(id, message, seq).await?
         }
         _ => None,
     };

@@ -247,6 +247,9 @@ async fn ready(engine: &Engine, stopping: &AtomicBool) -> Response {
     if stopping.load(Ordering::SeqCst) {
         return reply::not_ready("stopping\n");
     }
+    if !engine.is_working() {
+        return reply::not_ready("the database is not this server's at the moment\n");
+    }
     match tokio::time::timeout(READY_DEADLINE, engine.store().ping()).await {
         Ok(Ok(())) => reply::healthy(),
         Ok(Err(_)) | Err(_) => reply::not_ready("the database does not answer\n"),

@@ -1,6 +1,7 @@
 //! End to end, in one binary: each module says who, what, then.
 
 mod beginnings;
+mod bursts;
 mod chance;
 mod chaos;
 mod checker;
@@ -15,7 +16,9 @@ mod endpoints;
 mod handover;
 mod hours;
 mod house;
+mod loops;
 mod main_job;
+mod outage;
 mod pacing;
 mod payloads;
 mod poison;
@@ -24,6 +27,7 @@ mod quiet;
 mod reactions;
 mod reference;
 mod repeat;
+mod replay;
 mod requests;
 mod rounds;
 mod schedules;

@@ -91,7 +91,7 @@ impl Deciding<'_> {
                 rule_id: rule.id,
                 name: rule.name.clone(),
             },
-            text: text.to_owned(),
+            text: storable(text),
             created_at: self.question.now,
             position,
         });
@@ -100,6 +100,8 @@ impl Deciding<'_> {
     /// Names who should take over, and holds the conversation for them unless someone has it already; "" for
     /// nobody any more, which ends a rule's hold and not a person's.
     pub(super) fn assign(&mut self, to: &str) {
+        let to = storable(to);
+        let to = to.as_str();
         let (location, now) = (self.question.location, self.question.now);
         let hold = self
             .snapshot
@@ -118,4 +120,9 @@ impl Deciding<'_> {
             self.decision.assigned = Some(to.to_owned());
         }
     }
+}
+
+/// A text as every database can keep it: PostgreSQL's know no NUL.
+fn storable(text: &str) -> String {
+    text.replace('\0', "\u{FFFD}")
 }

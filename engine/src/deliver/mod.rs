@@ -3,6 +3,7 @@
 //! The request is written only after *sending* is on disk, and it carries our id; whatever happens
 //! then, the delivery is accepted, to be tried again, failed, or in doubt, and nothing else.
 
+mod sequence;
 mod settle;
 mod way;
 
@@ -128,6 +129,9 @@ pub(crate) async fn reserve(
         && (core.breakers)
             .check(channel.id, setup.credentials_version, now)
             .is_ok();
+    if sequence::is_kept(core, delivery).await {
+        return None;
+    }
     if !may_leave || !core.outbox.reserve(key, delivery.id, urgency) {
         return None;
     }
@@ -207,7 +211,10 @@ async fn depart(
         let at = delivery.not_before;
         return Ok(Next::Again(delivery, at));
     }
-    // The pace comes before anything is read: many may wait for it, again and again.
+    if let Some(at) = sequence::turn(core, &delivery, now).await? {
+        return Ok(Next::Again(delivery, at));
+    }
+    // The pace comes before anything else is read: many may wait for it, again and again.
     let channels = core.setup.channels().await?;
     if let Some(setup) = channels.get(delivery.channel_id) {
         let (channel, version) = (&setup.channel, setup.credentials_version);

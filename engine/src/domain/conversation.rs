@@ -60,6 +60,8 @@ pub enum HeldBy {
     Agent,
     /// A rule, by `chat.hold`.
     Rule,
+    /// Nobody: the chat went round in circles, and its rules rest.
+    Guard,
 }
 
 impl HeldBy {
@@ -69,12 +71,13 @@ impl HeldBy {
             Self::Phone => "phone",
             Self::Agent => "agent",
             Self::Rule => "rule",
+            Self::Guard => "guard",
         }
     }
 
     /// Reads what `name` wrote.
     pub fn parse(text: &str) -> Option<Self> {
-        [Self::Phone, Self::Agent, Self::Rule]
+        [Self::Phone, Self::Agent, Self::Rule, Self::Guard]
             .into_iter()
             .find(|by| by.name() == text)
     }

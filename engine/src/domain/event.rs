@@ -196,4 +196,11 @@ impl EventState {
             Self::Parked => "parked",
         }
     }
+
+    /// Reads what `name` wrote.
+    pub fn parse(text: &str) -> Option<Self> {
+        [Self::Pending, Self::Done, Self::Parked]
+            .into_iter()
+            .find(|state| state.name() == text)
+    }
 }

@@ -76,6 +76,18 @@ impl LocationSettings {
             };
             readable.map_err(|error| format!("vars.{name}: {error}"))?;
         }
+        for (name, span) in [
+            ("gather_ms", self.gather_ms),
+            ("sequence_ms", self.sequence_ms),
+        ] {
+            let allowed = Span::seconds(1)..=Span::seconds(60);
+            if let Some(span) = span.filter(|span| !allowed.contains(span)) {
+                return Err(format!(
+                    "{name}: {} is not between 1000 and 60000 milliseconds; leave it out for none",
+                    span.ms()
+                ));
+            }
+        }
         Ok(())
     }
 }
@@ -100,6 +112,36 @@ pub struct LocationSettings {
     pub in_doubt_replies: InDoubtPolicy,
     /// What happens to a template of which it stays unknown whether it was sent.
     pub in_doubt_templates: InDoubtPolicy,
+    /// Text that a customer writes in several messages is decided as one message once nothing more came for
+    /// so long, in milliseconds: 1,000 to 60,000. Absent: each message by itself, at once.
+    pub gather_ms: Option<Span>,
+    /// A message leaves once the customer has the one before it, or after so long, in milliseconds: 1,000 to
+    /// 60,000. Absent: once the provider has it, which may deliver them in another order.
+    pub sequence_ms: Option<Span>,
+    /// When rules that answer a program rest.
+    pub loop_guard: LoopGuard,
+}
+
+/// When a conversation goes round in circles. Zero is no limit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct LoopGuard {
+    /// Events of a conversation that rules answer in a minute.
+    pub per_minute: u32,
+    /// Events of a conversation that rules answer in an hour.
+    pub per_hour: u32,
+    /// Whether messages that come quicker than anyone reads, or that come round and round, are a sign as well.
+    pub circles: bool,
+}
+
+impl Default for LoopGuard {
+    fn default() -> Self {
+        Self {
+            per_minute: 12,
+            per_hour: 60,
+            circles: true,
+        }
+    }
 }
 
 impl Default for LocationSettings {
@@ -113,6 +155,9 @@ impl Default for LocationSettings {
             quiet_hours: None,
             in_doubt_replies: InDoubtPolicy::Resend,
             in_doubt_templates: InDoubtPolicy::Hold,
+            gather_ms: None,
+            sequence_ms: None,
+            loop_guard: LoopGuard::default(),
         }
     }
 }

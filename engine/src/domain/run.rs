@@ -51,6 +51,11 @@ pub enum Outcome {
     Stopped,
     /// What it was waiting for no longer holds: the customer wrote, or a person did.
     NotSilent,
+    /// The message was decided together with a later one.
+    Gathered {
+        /// The event of that.
+        into: EventId,
+    },
     /// What it was to act on is no longer so.
     Moot {
         /// What is so instead.
@@ -69,6 +74,7 @@ impl Outcome {
             Self::Held => "held",
             Self::Stopped => "stopped",
             Self::NotSilent => "not_silent",
+            Self::Gathered { .. } => "gathered",
             Self::Moot { .. } => "moot",
         }
     }

@@ -12,6 +12,7 @@ use crate::caller::Caller;
 use crate::clock::{Clock, SystemClock};
 use crate::core::{Core, SEND_PERMITS, TRIALS};
 use crate::crypto::{Secret, Vault};
+use crate::guard::Guard;
 use crate::halt::Halt;
 use crate::lanes::Lanes;
 use crate::pace::Pace;
@@ -208,6 +209,7 @@ impl Builder {
             outbox: Lanes::new(),
             pace: Pace::default(),
             breakers: Breakers::default(),
+            guard: Guard::default(),
             permits: Arc::new(Semaphore::new(SEND_PERMITS)),
             halt: Halt::default(),
             scratch: self.scratch,

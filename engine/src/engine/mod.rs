@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::time::Duration;
 
 use tokio::sync::Mutex;
-use tokio::task::JoinSet;
+use tokio::task::{JoinHandle, JoinSet};
 
 use crate::accept::{self, Accepted, Error as AcceptError};
 use crate::adapter::{CredentialField, Webhook};
@@ -25,6 +25,8 @@ pub use self::builder::{Builder, Error};
 
 /// Events decided at once: most of their time they wait for the disk.
 const WORKERS: usize = 128;
+/// How often the lock is looked after, and how long the database may take to answer.
+const GUARD: Duration = Duration::from_secs(5);
 /// How long a stop waits for messages on their way.
 const DRAIN: Duration = Duration::from_secs(25);
 
@@ -33,14 +35,17 @@ const DRAIN: Duration = Duration::from_secs(25);
 pub struct Engine {
     pub(crate) core: Arc<Core>,
     running: Arc<Mutex<Running>>,
+    /// Looks after the lock for as long as the host wants the engine to work.
+    guard: Arc<std::sync::Mutex<Option<JoinHandle<()>>>>,
     resumed: Arc<AtomicBool>,
     reloaded_at: Arc<AtomicI64>,
 }
 
+/// What works, while the database is ours.
 #[derive(Default)]
 struct Running {
     tasks: JoinSet<()>,
-    lock: Option<Arc<Mutex<Lock>>>,
+    lock: Option<Lock>,
 }
 
 impl Engine {
@@ -48,6 +53,7 @@ impl Engine {
         Self {
             core,
             running: Arc::default(),
+            guard: Arc::default(),
             resumed: Arc::default(),
             reloaded_at: Arc::default(),
         }
@@ -72,13 +78,20 @@ impl Engine {
         if running.lock.is_some() {
             return Ok(());
         }
+        self.begin(&mut running).await?;
+        let guard = tokio::spawn(self.clone().keep_lock());
+        *self.guard.lock().expect("no one panics while holding it") = Some(guard);
+        Ok(())
+    }
+
+    /// Takes the database for this process, and lets everything work.
+    async fn begin(&self, running: &mut Running) -> Result<(), Error> {
         let lock = self.core.store.lock().await?;
         if let Err(error) = self.resume().await {
             lock.release().await;
             return Err(error);
         }
-        let lock = Arc::new(Mutex::new(lock));
-        running.lock = Some(Arc::clone(&lock));
+        running.lock = Some(lock);
         self.core.halt.lift();
         for _ in 0..WORKERS {
             let core = Arc::clone(&self.core);
@@ -108,16 +121,58 @@ impl Engine {
         running
             .tasks
             .spawn(async move { upkeep::reload(&core).await });
-        let core = Arc::clone(&self.core);
-        running
-            .tasks
-            .spawn(async move { upkeep::guard(&core, &lock).await });
         Ok(())
+    }
+
+    /// Looks whether the database is still ours, for as long as it is to be. If it is lost, nothing is worked
+    /// on any more, since another process may; and as soon as it is free again, it is taken again.
+    async fn keep_lock(self) {
+        loop {
+            tokio::time::sleep(GUARD).await;
+            let mut running = self.running.lock().await;
+            let Some(lock) = &mut running.lock else {
+                return;
+            };
+            let problem = match tokio::time::timeout(GUARD, lock.ping()).await {
+                Ok(Ok(())) => continue,
+                Ok(Err(error)) => error.to_string(),
+                Err(_) => "it does not answer".to_owned(),
+            };
+            tracing::error!(
+                problem,
+                "the lock on the database is lost; nothing is worked on until it is ours again"
+            );
+            self.wind_down(&mut running).await;
+            while let Err(error) = self.begin(&mut running).await {
+                tracing::error!(%error, "the database cannot be worked on yet");
+                tokio::time::sleep(GUARD).await;
+            }
+            tracing::info!("the database is ours again");
+        }
+    }
+
+    /// Whether what comes in is worked on: not after `stop`, nor while the database is not ours.
+    pub fn is_working(&self) -> bool {
+        !self.core.halt.is_asked()
     }
 
     /// Takes on nothing new, and waits for what is in hand: nothing is left in doubt.
     pub async fn stop(&self) {
+        let guard = self
+            .guard
+            .lock()
+            .expect("no one panics while holding it")
+            .take();
+        if let Some(guard) = guard {
+            guard.abort();
+            // It was told to end, and has no other way to.
+            let _ = guard.await;
+        }
         let mut running = self.running.lock().await;
+        self.wind_down(&mut running).await;
+    }
+
+    async fn wind_down(&self, running: &mut Running) {
         let core = &self.core;
         core.halt.ask();
         let drained = tokio::time::timeout(DRAIN, async {
@@ -136,8 +191,9 @@ impl Engine {
         // Nobody decides any more, and what was not decided is in the database.
         core.inbox.clear();
         self.resumed.store(false, Ordering::SeqCst);
-        if let Some(lock) = running.lock.take().and_then(Arc::into_inner) {
-            lock.into_inner().release().await;
+        if let Some(lock) = running.lock.take() {
+            // A connection that is dead in silence may not even say so.
+            let _ = tokio::time::timeout(GUARD, lock.release()).await;
         }
     }
 
@@ -200,6 +256,9 @@ impl Engine {
     async fn reload(&self) -> Result<(), Error> {
         let now = self.core.clock.now();
         let last = Timestamp::from_ms(self.reloaded_at.load(Ordering::SeqCst));
+        if self.core.store.is_shaken() {
+            upkeep::recover(&self.core).await?;
+        }
         if now.since(last) >= upkeep::LOST {
             upkeep::load_lost(&self.core, upkeep::LOST).await?;
             upkeep::write_pace(&self.core, Span::default()).await?;

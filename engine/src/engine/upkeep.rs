@@ -1,15 +1,13 @@
-//! What an engine that runs looks after besides its work: the set-up, the lock, and whether memory and
-//! database still agree.
+//! What an engine that runs looks after besides its work: the set-up, the use of rates, and whether memory
+//! and database still agree.
 
 use std::time::Duration;
-
-use tokio::sync::Mutex;
 
 use crate::core::{Core, urgency};
 use crate::domain::delivery::DeliveryState;
 use crate::domain::time::{Span, Timestamp};
 use crate::mutant::Mutant;
-use crate::store::{self, KeepPace, Lock, Orphaned};
+use crate::store::{self, KeepPace, Orphaned};
 
 /// How often other processes' changes of the set-up are looked for.
 const REFRESH: Duration = Duration::from_secs(1);
@@ -17,8 +15,6 @@ const REFRESH: Duration = Duration::from_secs(1);
 const KEEP_PACE: Duration = Duration::from_secs(1);
 /// … and so, how far ahead.
 const KEPT_AHEAD: Span = Span::seconds(1);
-/// How often the lock is looked after, and how long the database may take to answer.
-const GUARD: Duration = Duration::from_secs(5);
 /// What nobody has in hand after this long was lost; it is looked for as often.
 pub(super) const LOST: Span = Span::seconds(30);
 /// Likewise once it is unknown whether something was written.
@@ -85,40 +81,34 @@ pub(super) async fn write_pace(core: &Core, ahead: Span) -> Result<(), store::Er
 /// Finds what was lost, until the engine stops.
 pub(super) async fn reload(core: &Core) {
     loop {
-        let age = tokio::select! {
-            () = tokio::time::sleep(LOST.to_std()) => LOST,
-            () = core.store.shaken() => {
-                tokio::time::sleep(LOST_WHEN_SHAKEN.to_std()).await;
-                LOST_WHEN_SHAKEN
-            }
-            () = core.halt.asked() => return,
+        let nap = if core.store.is_shaken() {
+            LOST_WHEN_SHAKEN
+        } else {
+            LOST
         };
-        if let Err(error) = load_lost(core, age).await {
+        tokio::select! {
+            () = tokio::time::sleep(nap.to_std()) => {}
+            () = core.store.shaken() => tokio::time::sleep(LOST_WHEN_SHAKEN.to_std()).await,
+            () = core.halt.asked() => return,
+        }
+        let found = if core.store.is_shaken() {
+            recover(core).await
+        } else {
+            load_lost(core, LOST).await
+        };
+        if let Err(error) = found {
             tracing::warn!(%error, "what is open could not be looked for");
         }
     }
 }
 
-/// Stops the engine if the database is not ours any more: another process may work on it.
-pub(super) async fn guard(core: &Core, lock: &Mutex<Lock>) {
-    loop {
-        tokio::select! {
-            () = tokio::time::sleep(GUARD) => {}
-            () = core.halt.asked() => return,
-        }
-        let mut lock = lock.lock().await;
-        let problem = match tokio::time::timeout(GUARD, lock.ping()).await {
-            Ok(Ok(())) => continue,
-            Ok(Err(error)) => error.to_string(),
-            Err(_) => "it does not answer".to_owned(),
-        };
-        tracing::error!(
-            problem,
-            "the lock on the database is lost and nothing is worked on any more; restart the engine"
-        );
-        core.halt.ask();
-        return;
-    }
+/// Takes up everything that may have been written without anyone knowing; only then are events decided again.
+pub(super) async fn recover(core: &Core) -> Result<(), store::Error> {
+    // Whoever has something in hand may still write it: only events can be ahead of their turn.
+    load_lost(core, Span::default()).await?;
+    core.store.calm();
+    core.inbox.nudge();
+    Ok(())
 }
 
 /// Loads everything that is open.

@@ -7,6 +7,7 @@ mod endpoint;
 mod location;
 mod note;
 mod person;
+mod replay;
 pub(crate) mod rule;
 mod template;
 mod token;

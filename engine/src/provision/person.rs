@@ -1,6 +1,7 @@
 //! A person writes, from the inbox or through the API: a delivery, and an `echo` event for the rules.
 
 use super::Problem;
+use crate::core::OutLane;
 use crate::domain::content::Content;
 use crate::domain::conversation::{HeldBy, Hold};
 use crate::domain::delivery::{Delivery, DeliveryState, Flag, Flags, Origin};
@@ -98,7 +99,10 @@ impl Engine {
             now,
         };
         if let Some((delivery, _)) = core.store.write(writes).await? {
+            // What rested at the head of the conversation may be cancelled.
+            let lane = OutLane::of(&delivery);
             core.queue(Box::new(delivery));
+            core.outbox.wake(lane);
         }
         Ok(id)
     }

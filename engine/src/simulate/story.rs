@@ -251,6 +251,7 @@ impl Asked {
             } => format!("failed in {ran} at {line}:{column}: {message}"),
             Outcome::NoHandler => format!("has {}", self.why_not()),
             Outcome::Held | Outcome::Stopped => format!("was not asked: {}", self.why_not()),
+            Outcome::Gathered { .. } => format!("waited for more: {}", self.why_not()),
             Outcome::Moot { .. } | Outcome::NotSilent => {
                 format!("was not called: {}", self.why_not())
             }
@@ -265,6 +266,7 @@ impl Asked {
             Outcome::Held => "someone else is in charge of the chat",
             Outcome::Stopped => "an earlier rule said stop()",
             Outcome::Moot { why } => why,
+            Outcome::Gathered { .. } => "it was decided with the next message",
             Outcome::NotSilent => "someone wrote in the meantime",
         }
     }

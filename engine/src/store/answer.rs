@@ -188,7 +188,15 @@ pub(super) async fn release(
     if !update(tx, held.location_id, held.id, "held", row).await? {
         return Ok(None);
     }
-    let Some(kept) = event::find(tx, held.location_id, held.event_id).await? else {
+    let kept = match event::find(tx, held.location_id, held.event_id).await {
+        // What does not read is not told; it stays listed.
+        Err(Error::Corrupt { what, .. }) => {
+            tracing::error!(event.id = %held.event_id, what, "a held answer does not read");
+            None
+        }
+        kept => kept?,
+    };
+    let Some(kept) = kept else {
         return Ok(None);
     };
     let (Some(conversation_id), Some(rule_id)) = (kept.conversation_id, kept.rule_id) else {

@@ -60,6 +60,24 @@ impl Operation for CountAttempt {
     }
 }
 
+/// Takes an attempt back: it failed for reasons that are not the event's.
+pub(crate) struct UncountAttempt {
+    pub(crate) location_id: LocationId,
+    pub(crate) id: EventId,
+}
+
+impl Operation for UncountAttempt {
+    type Output = ();
+
+    async fn apply(&self, tx: &DatabaseTransaction, _batch: &mut Batch) -> Result<(), Error> {
+        let values = [self.location_id.uuid().into(), self.id.uuid().into()];
+        let text = "UPDATE rejoinder_event SET attempts = attempts - 1 \
+             WHERE location_id = $1 AND id = $2 AND state = 'pending' AND attempts > 0";
+        tx.execute_raw(sql(tx, text, values)).await?;
+        Ok(())
+    }
+}
+
 /// Lets a parked event wait for its rules once more, its attempts forgotten; says whether it was parked.
 pub(crate) struct Requeue {
     pub(crate) location_id: LocationId,

@@ -162,6 +162,11 @@ impl Batch {
                 .sending
                 .insert(DeliveryId::from_uuid(row.id), true);
         }
+        self.flush_accepted(tx).await
+    }
+
+    /// Writes which messages the provider has, so that they are found by its ids.
+    pub(super) async fn flush_accepted(&mut self, tx: &DatabaseTransaction) -> Result<(), Error> {
         write(tx, &bulk::ACCEPTED, std::mem::take(&mut self.accepted)).await?;
         Ok(())
     }

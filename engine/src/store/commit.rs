@@ -25,6 +25,9 @@ pub(crate) struct Commit {
     pub(crate) location_id: LocationId,
     /// The event that was decided.
     pub(crate) event_id: EventId,
+    /// Events that were decided with it, and what is kept of that, as JSON.
+    pub(crate) gathered: Vec<EventId>,
+    pub(crate) gathered_visits: Option<String>,
     /// Its conversation, if it has one.
     pub(crate) conversation_id: Option<ConversationId>,
     pub(crate) decided_at: Timestamp,
@@ -85,6 +88,9 @@ impl Operation for Commit {
         batch: &mut Batch,
     ) -> Result<Vec<Delivery>, Error> {
         let location_id = self.location_id;
+        for id in &self.gathered {
+            batch.finish(location_id, *id, self.gathered_visits.as_deref());
+        }
         batch.finish(location_id, self.event_id, self.visits.as_deref());
         for run in &self.runs {
             batch.run(run::row(location_id, run, self.decided_at));

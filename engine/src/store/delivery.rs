@@ -59,6 +59,8 @@ pub struct DeliveryRow {
     pub failure: Option<Failure>,
     /// When its state last changed.
     pub updated_at: Timestamp,
+    /// The process that sends it, or did last.
+    pub(crate) node: Option<Uuid>,
 }
 
 impl TryFrom<Model> for DeliveryRow {
@@ -106,6 +108,7 @@ impl TryFrom<Model> for DeliveryRow {
                 .map(|text| read_json("delivery", text))
                 .transpose()?,
             updated_at: Timestamp::from_ms(row.updated_at),
+            node: row.node,
         })
     }
 }
@@ -203,6 +206,29 @@ impl LocationStore<'_> {
             .one(self.reader())
             .await?;
         Ok(sent.is_some())
+    }
+}
+
+impl LocationStore<'_> {
+    /// When the latest message before a position was taken by the provider, if the customer does not have it
+    /// yet, and it was taken after a moment.
+    pub(crate) async fn on_its_way_before(
+        &self,
+        id: ConversationId,
+        position: i64,
+        after: Timestamp,
+    ) -> Result<Option<Timestamp>, Error> {
+        let on_its_way = [Stage::Accepted, Stage::Sent].map(DeliveryState::Reached);
+        let row = Entity::find()
+            .filter(Column::LocationId.eq(self.location_id.uuid()))
+            .filter(Column::ConversationId.eq(id.uuid()))
+            .filter(Column::Position.lt(position))
+            .filter(Column::State.is_in(on_its_way.map(DeliveryState::name)))
+            .filter(Column::UpdatedAt.gt(after.ms()))
+            .order_by_desc(Column::Position)
+            .one(self.reader())
+            .await?;
+        Ok(row.map(|row| Timestamp::from_ms(row.updated_at)))
     }
 }
 

@@ -1,6 +1,6 @@
 //! What can go wrong between the engine and its database.
 
-use sea_orm::DbErr;
+use sea_orm::{DbErr, RuntimeErr};
 
 use crate::crypto::SealError;
 
@@ -10,6 +10,9 @@ pub enum Error {
     /// The database refused, or could not be reached.
     #[error("the database failed: {0}")]
     Database(String),
+    /// The database will not have a value, today or tomorrow.
+    #[error("the database refuses a value: {0}")]
+    Unwritable(String),
     /// Something of that name or number is there already.
     #[error("{0}")]
     Conflict(String),
@@ -45,8 +48,32 @@ impl From<DbErr> for Error {
             Some(sea_orm::SqlErr::UniqueConstraintViolation(_)) => {
                 Self::Conflict("it exists already".to_owned())
             }
+            _ if is_refusal(&error) => Self::Unwritable(error.to_string()),
             _ => Self::Database(error.to_string()),
         }
+    }
+}
+
+/// Whether the database refuses what it was given, and would do so again: by SQLSTATE the classes of data,
+/// integrity, limits and raised exceptions; of SQLite's result codes those of size, constraint and type.
+fn is_refusal(error: &DbErr) -> bool {
+    let (DbErr::Exec(RuntimeErr::SqlxError(error)) | DbErr::Query(RuntimeErr::SqlxError(error))) =
+        error
+    else {
+        return false;
+    };
+    let Some(error) = error.as_database_error() else {
+        return false;
+    };
+    let Some(code) = error.code() else {
+        return false;
+    };
+    match (code.len(), code.parse::<u32>()) {
+        (5, _) => ["22", "23", "54", "P0"]
+            .iter()
+            .any(|class| code.starts_with(class)),
+        (_, Ok(number)) => matches!(number & 0xff, 18..=20),
+        _ => false,
     }
 }
 

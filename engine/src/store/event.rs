@@ -119,7 +119,23 @@ impl LocationStore<'_> {
     /// # Errors
     /// The database failed.
     pub async fn events(&self, after: Option<EventId>, limit: u64) -> Result<Vec<EventRow>, Error> {
+        self.events_in(None, after, limit).await
+    }
+
+    /// The same, of one state only.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn events_in(
+        &self,
+        state: Option<EventState>,
+        after: Option<EventId>,
+        limit: u64,
+    ) -> Result<Vec<EventRow>, Error> {
         let mut query = Entity::find().filter(Column::LocationId.eq(self.location_id.uuid()));
+        if let Some(state) = state {
+            query = query.filter(Column::State.eq(state.name()));
+        }
         if let Some(after) = after {
             query = query.filter(Column::Id.gt(after.uuid()));
         }

@@ -1,6 +1,7 @@
 //! Functions of rules that are called for many chats, a page of chats at a time.
 
 use sea_orm::entity::prelude::*;
+use sea_orm::sea_query::OnConflict;
 use sea_orm::{ActiveValue::Set, DatabaseTransaction, FromQueryResult, QueryOrder, QuerySelect};
 
 use super::batch::Batch;
@@ -176,7 +177,14 @@ pub(super) async fn insert(tx: &DatabaseTransaction, fanouts: &[Fanout]) -> Resu
             created_at: Set(fanout.created_at.ms()),
             ended_at: Set(is_dropped.then(|| fanout.created_at.ms())),
         };
-        Entity::insert(row).exec_without_returning(tx).await?;
+        // Its id follows from the run: a commit that is repeated finds it there.
+        let key = OnConflict::columns([Column::LocationId, Column::Id])
+            .do_nothing()
+            .to_owned();
+        Entity::insert(row)
+            .on_conflict(key)
+            .exec_without_returning(tx)
+            .await?;
         open += 1;
     }
     Ok(())

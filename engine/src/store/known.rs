@@ -100,10 +100,14 @@ impl Known {
     }
 
     /// Whether statuses of a message came before it was known.
-    pub(super) fn take_orphan(&self, provider_id: &str) -> bool {
-        self.orphans
-            .lock()
-            .expect("no one panics while holding it")
-            .remove(provider_id)
+    pub(super) fn is_orphan(&self, provider_id: &str) -> bool {
+        let orphans = self.orphans.lock().expect("no one panics while holding it");
+        orphans.contains(provider_id)
+    }
+
+    /// The message is known now, and its statuses are applied.
+    pub(super) fn forget_orphan(&self, provider_id: &str) {
+        let mut orphans = self.orphans.lock().expect("no one panics while holding it");
+        orphans.remove(provider_id);
     }
 }

@@ -38,6 +38,7 @@ mod note;
 mod pace;
 mod person;
 mod record;
+mod replay;
 mod request;
 mod resource;
 mod revision;
@@ -63,7 +64,7 @@ use tokio::task::JoinHandle;
 use crate::domain::ids::LocationId;
 
 pub(crate) use answer::{AnswerRequest, HeldAnswer};
-pub(crate) use attempt::{CountAttempt, Counted, Requeue};
+pub(crate) use attempt::{CountAttempt, Counted, Requeue, UncountAttempt};
 pub(crate) use channel::SaveChannel;
 pub(crate) use channel::StoredChannel;
 pub(crate) use commit::{Commit, HoldChange, RuleState, TimerChange};
@@ -87,6 +88,8 @@ pub(crate) use note::AddNote;
 pub(crate) use pace::{KeepPace, PaceKind, PaceRow};
 pub(crate) use person::PersonWrites;
 pub(crate) use record::{Record, RecordItem, Stray};
+pub use replay::FailedFilter;
+pub(crate) use replay::Replay;
 pub use request::RequestRow;
 pub(crate) use request::RetryRequest;
 pub(crate) use resource::KeepResource;
@@ -176,6 +179,16 @@ impl Store {
     /// Resolves when it became unknown whether something was written.
     pub(crate) async fn shaken(&self) {
         self.writer.shaken().await;
+    }
+
+    /// Whether it is unknown if something was written.
+    pub(crate) fn is_shaken(&self) -> bool {
+        self.writer.is_shaken()
+    }
+
+    /// What may have been written was looked for.
+    pub(crate) fn calm(&self) {
+        self.writer.calm();
     }
 
     pub(crate) async fn write<O: Operation>(&self, operation: O) -> Result<O::Output, Error> {

@@ -1,6 +1,7 @@
 //! Calls that rules asked for: until they are answered, and what is left of them afterwards.
 
 use sea_orm::entity::prelude::*;
+use sea_orm::sea_query::OnConflict;
 use sea_orm::{ActiveValue::Set, DatabaseTransaction, FromQueryResult, QueryOrder, QuerySelect};
 use serde_json::{Map, Value};
 
@@ -199,7 +200,14 @@ pub(super) async fn insert(tx: &DatabaseTransaction, requests: &[Request]) -> Re
             created_at: Set(request.created_at.ms()),
             answered_at: Set(None),
         };
-        Entity::insert(row).exec_without_returning(tx).await?;
+        // Its id follows from the run: a commit that is repeated finds it there.
+        let key = OnConflict::columns([Column::LocationId, Column::Id])
+            .do_nothing()
+            .to_owned();
+        Entity::insert(row)
+            .on_conflict(key)
+            .exec_without_returning(tx)
+            .await?;
         open += 1;
     }
     Ok(())

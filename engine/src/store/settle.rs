@@ -82,12 +82,15 @@ impl Operation for Intend {
 
     async fn apply(&self, tx: &DatabaseTransaction, batch: &mut Batch) -> Result<Intended, Error> {
         let row = delivery::find(tx, self.location_id, self.id).await?;
+        let by = row.as_ref().and_then(|row| row.node);
         let mut delivery = match row.map(|row| row.delivery) {
             Some(delivery) if delivery.state == DeliveryState::Ready => delivery,
-            // This very intent was committed before, and nobody heard of it: nothing was sent yet.
+            // This very intent was committed before, and nobody heard of it: nothing was sent yet. That of
+            // another process is another matter.
             Some(delivery)
                 if delivery.state == DeliveryState::Sending
-                    && delivery.attempts == self.attempts + 1 =>
+                    && delivery.attempts == self.attempts + 1
+                    && by == Some(self.node) =>
             {
                 return Ok(Intended::Send(Box::new(delivery)));
             }
@@ -138,7 +141,7 @@ impl Operation for Intend {
                 .to_failure();
                 fail(tx, batch, &delivery, &failure, self.now)
                     .await
-                    .map(|event| Intended::Over(event.map(Box::new)))
+                    .map(|event| Intended::Over(event.flatten().map(Box::new)))
             }
         }
     }
@@ -189,18 +192,24 @@ pub(crate) struct Settle {
 pub(crate) struct Settled {
     /// The template that goes out instead.
     pub(crate) fallback: Option<Delivery>,
-    /// Tells the rule, if it asked to be told.
-    pub(crate) event: Option<Event>,
+    /// Tell the rule, if it asked to be told.
+    pub(crate) events: Vec<Event>,
 }
 
 impl Store {
     /// Commits what became of a request.
     pub(crate) async fn settle(&self, settle: Settle) -> Result<Settled, Error> {
-        self.write(Settling {
-            settle,
-            known: Arc::clone(&self.known),
-        })
-        .await
+        let provider_id = match &settle.settlement {
+            Settlement::Accepted { provider_id } => provider_id.clone(),
+            _ => None,
+        };
+        let known = Arc::clone(&self.known);
+        let settled = self.write(Settling { settle, known }).await?;
+        if let Some(provider_id) = provider_id {
+            // Only now: a group that is rolled back is tried again, and must find it.
+            self.known.forget_orphan(&provider_id);
+        }
+        Ok(settled)
     }
 }
 
@@ -213,7 +222,7 @@ impl Operation for Settling {
     type Output = Settled;
 
     fn take_events(&self, settled: &mut Settled) -> Vec<Event> {
-        settled.event.take().into_iter().collect()
+        std::mem::take(&mut settled.events)
     }
 
     async fn apply(&self, tx: &DatabaseTransaction, batch: &mut Batch) -> Result<Settled, Error> {
@@ -238,7 +247,7 @@ impl Operation for Settling {
             } => {
                 // A status may have been quicker than the answer: then this changes nothing.
                 batch.accepted(delivery.location_id, delivery.id, provider_id, *now);
-                if self.known.take_orphan(provider_id) {
+                if self.known.is_orphan(provider_id) {
                     batch.flush(tx).await?;
                     return catch_up(tx, batch, delivery, provider_id, *now).await;
                 }
@@ -268,9 +277,13 @@ impl Operation for Settling {
                 Ok(Settled::default())
             }
             Settlement::Failed(failure) => {
+                // What a status has shown to have arrived did not fail, and needs no fallback.
+                let Some(event) = fail(tx, batch, delivery, failure, *now).await? else {
+                    return Ok(Settled::default());
+                };
                 let fallback = status::refused(tx, delivery, failure, *sent_at, *now).await?;
-                let event = fail(tx, batch, delivery, failure, *now).await?;
-                Ok(Settled { fallback, event })
+                let events = event.into_iter().collect();
+                Ok(Settled { fallback, events })
             }
         }
     }
@@ -299,20 +312,20 @@ async fn catch_up(
         let (fallback, _) = status::settle_by(tx, &row, &news).await?;
         settled.fallback = settled.fallback.or(fallback);
         if let Some(event) = tell(tx, batch, delivery, &status, at, now).await? {
-            settled.event = Some(event);
+            settled.events.push(event);
         }
     }
     Ok(settled)
 }
 
-/// Marks a delivery as failed, and tells its rule.
+/// Marks a delivery as failed, and tells its rule if it asked to be told; `None` if it has come further.
 async fn fail(
     tx: &DatabaseTransaction,
     batch: &mut Batch,
     delivery: &Delivery,
     failure: &Failure,
     now: Timestamp,
-) -> Result<Option<Event>, Error> {
+) -> Result<Option<Option<Event>>, Error> {
     let change = ActiveModel {
         failure: Set(Some(write_json(failure))),
         ..Default::default()
@@ -339,7 +352,7 @@ async fn fail(
         failure: Some(failure.clone()),
         pricing: None,
     };
-    tell(tx, batch, delivery, &status, now, now).await
+    tell(tx, batch, delivery, &status, now, now).await.map(Some)
 }
 
 /// An event for the rule that wanted the delivery, if it asked to hear of statuses.

@@ -40,7 +40,7 @@ pub(super) async fn record(
     news: &News<'_>,
 ) -> Result<Applied, Error> {
     let status = news.status;
-    let row = find(tx, channel, status).await?;
+    let row = find(tx, batch, channel, status).await?;
     let delivery = row.as_ref().map(|row| &row.delivery);
     let wanted_by = delivery
         .filter(|delivery| delivery.wants_status)
@@ -98,6 +98,7 @@ pub(super) async fn record(
 /// The delivery that a status is about: by our own id, if it came along and fits, else by the provider's.
 async fn find(
     tx: &DatabaseTransaction,
+    batch: &mut Batch,
     channel: &Channel,
     status: &Status,
 ) -> Result<Option<DeliveryRow>, Error> {
@@ -108,10 +109,13 @@ async fn find(
             return Ok(Some(row));
         }
     }
+    // The id may have become known in this very group.
+    batch.flush_accepted(tx).await?;
     delivery::find_by_provider_id(tx, channel.location_id, channel.id, &status.provider_id).await
 }
 
-/// Moves the delivery on; gives the fallback that is due, and whether its fate was open until now.
+/// Moves the delivery on; gives the fallback that is due, and whether what follows it may go on: its fate
+/// was open until now, or the customer has it.
 pub(super) async fn settle_by(
     tx: &DatabaseTransaction,
     row: &DeliveryRow,
@@ -130,17 +134,17 @@ pub(super) async fn settle_by(
     }
     let key = (delivery.location_id, delivery.id);
     delivery::change_state(tx, key, &[delivery.state], state, change, news.received_at).await?;
-    let was_open = matches!(
+    let goes_on = matches!(
         delivery.state,
         DeliveryState::Sending | DeliveryState::InDoubt
-    );
+    ) || status.stage > Stage::Sent;
     let fallback = match (&status.failure, status.stage) {
         (Some(failure), Stage::Failed) => {
             refused(tx, delivery, failure, row.updated_at, news.received_at).await?
         }
         _ => None,
     };
-    Ok((fallback, was_open))
+    Ok((fallback, goes_on))
 }
 
 /// What follows from a final refusal, whether it came as the answer or by a later status: the window is

@@ -88,6 +88,7 @@ const WITH_LANE: &str = "FROM rejoinder_timer t JOIN rejoinder_lane l \
 
 impl Store {
     /// The timers of every location that are due and whose conversation nobody holds, the longest due first.
+    /// What waits for its rules in a conversation came before, and may cancel or move them.
     pub(crate) async fn due_timers(
         &self,
         now: Timestamp,
@@ -97,6 +98,8 @@ impl Store {
             "SELECT t.location_id, t.conversation_id, t.rule_id, t.handler, t.id, t.due_at, t.if_silent, t.args, t.set_at, \
              t.set_seq, t.when_held {WITH_LANE} \
              WHERE t.due_at <= $1 AND (l.held_until IS NULL OR l.held_until <= $1 OR t.when_held) \
+             AND NOT EXISTS (SELECT 1 FROM rejoinder_event e WHERE e.location_id = t.location_id \
+             AND e.conversation_id = t.conversation_id AND e.state = 'pending') \
              ORDER BY t.due_at LIMIT $2"
         );
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);

@@ -6,6 +6,7 @@
 //! applied twice (another of its group was refused, and it is tried alone), never committed twice.
 
 use std::future::Future;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use futures_util::future::BoxFuture;
@@ -68,7 +69,14 @@ pub(crate) struct Writer {
     results: mpsc::Sender<Box<dyn Job>>,
     inbound: mpsc::Sender<Box<dyn Job>>,
     sink: Arc<OnceLock<EventSink>>,
-    shaken: Arc<Notify>,
+    shaken: Arc<Shaken>,
+}
+
+/// Whether it is unknown if something was written.
+#[derive(Default)]
+struct Shaken {
+    is_so: AtomicBool,
+    news: Notify,
 }
 
 impl Writer {
@@ -77,7 +85,7 @@ impl Writer {
         let (results, results_waiting) = mpsc::channel(MAX_WAITING_RESULTS);
         let (inbound, inbound_waiting) = mpsc::channel(MAX_WAITING_INBOUND);
         let sink = Arc::new(OnceLock::new());
-        let shaken = Arc::new(Notify::new());
+        let shaken = Arc::new(Shaken::default());
         let task = tokio::spawn(run(
             connection,
             results_waiting,
@@ -103,7 +111,17 @@ impl Writer {
 
     /// Resolves when it became unknown whether something was written.
     pub(crate) async fn shaken(&self) {
-        self.shaken.notified().await;
+        self.shaken.news.notified().await;
+    }
+
+    /// Whether it is unknown if something was written: then what comes next may not be what is next.
+    pub(crate) fn is_shaken(&self) -> bool {
+        self.shaken.is_so.load(Ordering::SeqCst)
+    }
+
+    /// What may have been written was looked for.
+    pub(crate) fn calm(&self) {
+        self.shaken.is_so.store(false, Ordering::SeqCst);
     }
 
     /// Writes `operation` and waits until it is on disk.
@@ -184,7 +202,7 @@ async fn run(
     mut results: mpsc::Receiver<Box<dyn Job>>,
     mut inbound: mpsc::Receiver<Box<dyn Job>>,
     sink: Arc<OnceLock<EventSink>>,
-    shaken: Arc<Notify>,
+    shaken: Arc<Shaken>,
 ) {
     let mut group = Vec::with_capacity(MAX_GROUP);
     let (mut results_open, mut inbound_open) = (true, true);
@@ -223,7 +241,7 @@ async fn write_group(
     connection: &DatabaseConnection,
     group: &mut Vec<Box<dyn Job>>,
     sink: Option<&EventSink>,
-    shaken: &Notify,
+    shaken: &Shaken,
 ) {
     let outcome = if group.len() > 1 {
         write_together(connection, group).await
@@ -246,7 +264,8 @@ async fn write_group(
         }
         Err(Failure::Unknown(error)) => {
             tracing::error!(%error, operations = group.len(), "a commit failed; whether it was written is unknown");
-            shaken.notify_one();
+            shaken.is_so.store(true, Ordering::SeqCst);
+            shaken.news.notify_one();
             Err(error)
         }
     };

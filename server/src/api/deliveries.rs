@@ -1,10 +1,11 @@
 //! Deliveries in the API.
 
+use rejoinder_engine::adapter::SendErrorKind;
 use rejoinder_engine::domain::content::Content;
 use rejoinder_engine::domain::delivery::{DeliveryState, Flag, Origin};
 use rejoinder_engine::domain::ids::DeliveryId;
-use rejoinder_engine::store::{DeliveryFilter, DeliveryRow, Verdict};
-use serde::Serialize;
+use rejoinder_engine::store::{DeliveryFilter, DeliveryRow, FailedFilter, Verdict};
+use serde::{Deserialize, Serialize};
 use warp::reply::Response;
 
 use super::events::FailureJson;
@@ -46,6 +47,7 @@ impl From<DeliveryRow> for DeliveryJson {
             delivery,
             failure,
             updated_at,
+            ..
         } = row;
         let (rule_id, run_id, event_id) = match delivery.origin {
             Origin::Rule {
@@ -114,11 +116,14 @@ pub(crate) fn state(text: &str) -> Result<String, Error> {
 pub(crate) async fn route(path: &[&str], scoped: &Scoped) -> Result<Response, Error> {
     match (scoped.request.method.as_str(), path) {
         ("GET", []) => list(scoped).await,
+        ("POST", ["replay"]) => replay_failed(scoped).await,
+        (_, ["replay"]) => Err(Error::Method("POST")),
         ("GET", [delivery]) => show(scoped, id(delivery, "delivery")?).await,
         (_, [] | [_]) => Err(Error::Method("GET")),
         ("POST", [delivery, "sent"]) => judge(scoped, delivery, Verdict::Sent).await,
         ("POST", [delivery, "again"]) => judge(scoped, delivery, Verdict::Again).await,
-        (_, [_, "sent" | "again"]) => Err(Error::Method("POST")),
+        ("POST", [delivery, "replay"]) => replay(scoped, id(delivery, "delivery")?).await,
+        (_, [_, "sent" | "again" | "replay"]) => Err(Error::Method("POST")),
         _ => Err(Error::Missing("path")),
     }
 }
@@ -141,6 +146,68 @@ async fn judge(scoped: &Scoped, delivery: &str, verdict: Verdict) -> Result<Resp
         .judge_delivery(scoped.location_id, id, verdict)
         .await?;
     show(scoped, id).await
+}
+
+/// Sends one that failed anew.
+async fn replay(scoped: &Scoped, id: DeliveryId) -> Result<Response, Error> {
+    let engine = scoped.engine();
+    let new = engine.replay_delivery(scoped.location_id, id).await?;
+    show(scoped, new).await
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ReplayFailed {
+    /// The code of the failure, such as `expired`; absent: whatever it was.
+    reason: Option<String>,
+    /// Absent: of all.
+    conversation: Option<String>,
+    /// Whether it is only shown what would be sent.
+    #[serde(default)]
+    dry_run: bool,
+    /// At most so many, the oldest first.
+    limit: Option<u64>,
+}
+
+/// Sends all that failed and are meant anew, or shows them.
+async fn replay_failed(scoped: &Scoped) -> Result<Response, Error> {
+    const AT_MOST: u64 = 1_000;
+    let asked: ReplayFailed = scoped.request.json()?;
+    let limit = asked.limit.unwrap_or(AT_MOST);
+    if !(1..=AT_MOST).contains(&limit) {
+        return Err(Error::invalid(format!("'limit' is from 1 to {AT_MOST}")));
+    }
+    let conversation = asked.conversation.as_deref();
+    let filter = FailedFilter {
+        reason: asked.reason.as_deref().map(reason).transpose()?,
+        conversation_id: conversation
+            .map(|text| id(text, "conversation"))
+            .transpose()?,
+    };
+    let mut rows = Vec::new();
+    if asked.dry_run {
+        rows = scoped.store().failed(&filter, limit).await?;
+    } else {
+        let engine = scoped.engine();
+        let new = engine
+            .replay_failed(scoped.location_id, &filter, limit)
+            .await?;
+        for id in new {
+            rows.extend(scoped.store().delivery(id).await?);
+        }
+    }
+    Ok(reply::ok(&DeliveriesJson::from(rows)))
+}
+
+fn reason(text: &str) -> Result<String, Error> {
+    let known = SendErrorKind::ALL.map(SendErrorKind::code);
+    if known.contains(&text) {
+        return Ok(text.to_owned());
+    }
+    let known = known.join(", ");
+    Err(Error::invalid(format!(
+        "there is no reason '{text}'; there are: {known}"
+    )))
 }
 
 async fn show(scoped: &Scoped, id: DeliveryId) -> Result<Response, Error> {

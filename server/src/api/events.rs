@@ -6,13 +6,13 @@ use rejoinder_engine::Counts;
 use rejoinder_engine::domain::channel::Channel;
 use rejoinder_engine::domain::contact::Peer;
 use rejoinder_engine::domain::effect::Effect;
-use rejoinder_engine::domain::event::Payload;
+use rejoinder_engine::domain::event::{EventState, Payload};
 use rejoinder_engine::domain::ids::{ChannelId, ConversationId, EventId};
 use rejoinder_engine::domain::inbound::Failure;
 use rejoinder_engine::domain::message::{Body, Message};
 use rejoinder_engine::domain::run::{Outcome, TraceLine};
 use rejoinder_engine::store::{self, EventRow, LocationStore, RunRow};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use warp::reply::Response;
 
@@ -233,6 +233,8 @@ pub(crate) async fn route(path: &[&str], scoped: &Scoped) -> Result<Response, Er
     match (scoped.request.method.as_str(), path) {
         ("GET", []) => list(scoped).await,
         (_, []) => Err(Error::Method("GET")),
+        ("POST", ["run"]) => run_parked(scoped).await,
+        (_, ["run"]) => Err(Error::Method("POST")),
         ("GET", [event, "runs"]) => runs(scoped, id(event, "event")?).await,
         (_, [_, "runs"]) => Err(Error::Method("GET")),
         ("POST", [event, "run"]) => run(scoped, id(event, "event")?).await,
@@ -244,10 +246,11 @@ pub(crate) async fn route(path: &[&str], scoped: &Scoped) -> Result<Response, Er
 /// A page of a location's events, as the API and the command line print it.
 pub(crate) async fn page(
     store: &LocationStore<'_>,
+    state: Option<EventState>,
     after: Option<EventId>,
     limit: u64,
 ) -> Result<EventsJson, store::Error> {
-    let rows = store.events(after, limit).await?;
+    let rows = store.events_in(state, after, limit).await?;
     let next = Next::after(&rows, limit, |row| row.event.id.to_string());
     let channels = store.channels().await?;
     let mut addresses = BTreeMap::new();
@@ -286,9 +289,71 @@ async fn customer(
 }
 
 async fn list(scoped: &Scoped) -> Result<Response, Error> {
-    let query = scoped.request.query.only(&["after", "limit"])?;
+    let query = scoped.request.query.only(&["state", "after", "limit"])?;
+    let state = query.text("state").map(state).transpose()?;
     let (after, limit) = (query.id("after")?, query.limit()?);
-    Ok(reply::ok(&page(&scoped.store(), after, limit).await?))
+    Ok(reply::ok(
+        &page(&scoped.store(), state, after, limit).await?,
+    ))
+}
+
+/// An event's state, from what people write.
+fn state(text: &str) -> Result<EventState, Error> {
+    EventState::parse(text).ok_or_else(|| {
+        Error::invalid(format!(
+            "there is no state '{text}'; there are: pending, done, parked"
+        ))
+    })
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RunParked {
+    /// Whether it is only shown what would be run.
+    #[serde(default)]
+    dry_run: bool,
+    /// At most so many, the oldest first.
+    limit: Option<u64>,
+}
+
+#[derive(Serialize)]
+struct RanJson {
+    events: Vec<RanEventJson>,
+}
+
+#[derive(Serialize)]
+struct RanEventJson {
+    id: String,
+    /// What still keeps it from running; absent if it runs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    problem: Option<String>,
+}
+
+/// Runs all that was put aside again, or shows it.
+async fn run_parked(scoped: &Scoped) -> Result<Response, Error> {
+    const AT_MOST: u64 = 1_000;
+    let asked: RunParked = scoped.request.json()?;
+    let limit = asked.limit.unwrap_or(AT_MOST);
+    if !(1..=AT_MOST).contains(&limit) {
+        return Err(Error::invalid(format!("'limit' is from 1 to {AT_MOST}")));
+    }
+    if asked.dry_run {
+        let parked = Some(EventState::Parked);
+        return Ok(reply::ok(
+            &page(&scoped.store(), parked, None, limit).await?,
+        ));
+    }
+    let ran = scoped
+        .engine()
+        .rerun_parked(scoped.location_id, limit)
+        .await?;
+    let events = ran.into_iter().map(|(id, problem)| RanEventJson {
+        id: id.to_string(),
+        problem,
+    });
+    Ok(reply::ok(&RanJson {
+        events: events.collect(),
+    }))
 }
 
 async fn runs(scoped: &Scoped, id: EventId) -> Result<Response, Error> {

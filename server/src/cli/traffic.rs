@@ -164,7 +164,7 @@ impl Events {
             ("STATE", "state"),
             ("TEXT", "text"),
         ];
-        let events = events::page(&store, page.after, page.limit).await?;
+        let events = events::page(&store, None, page.after, page.limit).await?;
         format.list(&events, "events", &columns);
         Ok(())
     }

@@ -198,7 +198,9 @@ const STOREYS: &[&[&str]] = &[
     &["domain", "mutant"],
     &["clock", "crypto"],
     &["adapter", "caller", "script", "store"],
-    &["breaker", "decide", "halt", "lanes", "pace", "retry"],
+    &[
+        "breaker", "decide", "guard", "halt", "lanes", "pace", "retry",
+    ],
     &["setup"],
     &["core"],
     &["accept", "deliver", "request", "schedule"],

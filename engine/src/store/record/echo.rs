@@ -19,7 +19,8 @@ const EVIDENCE: Span = Span::minutes(10);
 impl Recorder<'_> {
     pub(super) async fn echo(&mut self, peer: &Peer, message: &Message) -> Result<(), Error> {
         let (location_id, channel_id) = (self.channel().location_id, self.channel().id);
-        // An echo of what we sent ourselves is no person.
+        // An echo of what we sent ourselves is no person, even if we learnt its id in this very group.
+        self.batch.flush_accepted(self.tx).await?;
         if delivery::find_by_provider_id(self.tx, location_id, channel_id, &message.provider_id)
             .await?
             .is_some()
@@ -59,6 +60,8 @@ impl Recorder<'_> {
         };
         lane::note_person(self.tx, location_id, id, self.received_at, event.seq, hold).await?;
         delivery::cancel_automatic(self.tx, location_id, id, self.received_at).await?;
+        // What rested at the head of the conversation may be cancelled.
+        self.recorded.settled.push((location_id, id));
         if message.body.is_line() {
             self.line(id, "phone", message, self.at()).await?;
         } else {

@@ -64,7 +64,7 @@ pub(crate) struct Recorded {
     events: Vec<Event>,
     /// The templates that go out in place of what was refused.
     pub(crate) fallbacks: Vec<Delivery>,
-    /// The conversations of which a delivery's fate became known.
+    /// The conversations in which what waited for the fate of a delivery, or for its arrival, may go on.
     pub(crate) settled: Vec<(LocationId, ConversationId)>,
     /// Items stored for the first time.
     pub(crate) stored: usize,
