@@ -1,8 +1,9 @@
 //! What the engine asks of a provider's adapter, and the words in which the two speak.
 //!
 //! An adapter knows one protocol and nothing of the database. `route`, `receive`, `parse` and `check`
-//! are pure; only `send` and its kin talk to the outside world.
+//! are pure; only `send`, `seek` and their kin talk to the outside world.
 
+mod list;
 mod send_error;
 
 use std::collections::BTreeMap;
@@ -20,6 +21,7 @@ use crate::domain::inbound::Inbound;
 use crate::domain::template::TemplateShape;
 use crate::domain::time::Span;
 
+pub use self::list::{Arrivals, Inquiry, Likeness, Stretch, Trace};
 pub use self::send_error::{SendError, SendErrorKind};
 
 /// The most that a webhook's body may weigh: Meta sends up to 3 MB, and a little room.
@@ -76,6 +78,17 @@ pub trait Adapter: Send + Sync + 'static {
         }
     }
 
+    /// Whether the provider sends a webhook again, and for hours, that was not accepted. What comes once or
+    /// nearly so is accepted for longer under load.
+    fn comes_again(&self) -> bool {
+        true
+    }
+
+    /// What must follow the address of webhooks where the provider is told it.
+    fn webhook_suffix(&self) -> &'static str {
+        ""
+    }
+
     /// Whether the provider would take `content` at all: its limits on lengths and counts.
     ///
     /// # Errors
@@ -123,6 +136,28 @@ pub trait Adapter: Send + Sync + 'static {
     /// or sent once more.
     fn doubt(&self) -> Span {
         Span::seconds(120)
+    }
+
+    /// Whether the provider keeps a list of messages, which answers `seek` and `arrivals`.
+    fn lists_messages(&self) -> bool {
+        false
+    }
+
+    /// The messages of the provider's list that may be the one in doubt: sent by the channel to the customer
+    /// since the attempt, or so shortly before that clocks may differ. Reads the whole of that part of the list.
+    fn seek<'a>(
+        &'a self,
+        _inquiry: &'a Inquiry<'a>,
+    ) -> BoxFuture<'a, Result<Vec<Trace>, SendError>> {
+        Box::pin(async { Err(list::none()) })
+    }
+
+    /// What customers sent to a channel in a stretch of time, oldest first, as webhooks would have told it.
+    fn arrivals<'a>(
+        &'a self,
+        _stretch: &'a Stretch<'a>,
+    ) -> BoxFuture<'a, Result<Arrivals, SendError>> {
+        Box::pin(async { Err(list::none()) })
     }
 
     /// Sends one message: exactly one request that could reach the customer.

@@ -6,6 +6,7 @@ mod errors;
 mod form;
 mod inbound;
 mod limits;
+mod list;
 mod outbound;
 mod signature;
 mod templates;
@@ -14,8 +15,8 @@ mod tests;
 
 use futures_util::future::BoxFuture;
 use rejoinder_engine::adapter::{
-    Adapter, CredentialField, Credentials, Method, Outgoing, Received, Refused, Reply, ResourceKey,
-    Route, SendError, SendErrorKind, Sent, Signal, Webhook,
+    Adapter, Arrivals, CredentialField, Credentials, Inquiry, Method, Outgoing, Received, Refused,
+    Reply, ResourceKey, Route, SendError, SendErrorKind, Sent, Signal, Stretch, Trace, Webhook,
 };
 use rejoinder_engine::crypto::Secret;
 use rejoinder_engine::domain::channel::Channel;
@@ -134,6 +135,15 @@ impl Adapter for Twilio {
         }
     }
 
+    /// All its tries of a webhook fit into 15 seconds.
+    fn comes_again(&self) -> bool {
+        false
+    }
+
+    fn webhook_suffix(&self) -> &'static str {
+        outbound::CONNECTION_OVERRIDES
+    }
+
     fn check(&self, content: &Content) -> Result<(), SendError> {
         limits::check(content)
     }
@@ -159,6 +169,24 @@ impl Adapter for Twilio {
                 .await
                 .map(Some)
         })
+    }
+
+    fn lists_messages(&self) -> bool {
+        true
+    }
+
+    fn seek<'a>(
+        &'a self,
+        inquiry: &'a Inquiry<'a>,
+    ) -> BoxFuture<'a, Result<Vec<Trace>, SendError>> {
+        Box::pin(list::seek(&self.http, &self.config, inquiry))
+    }
+
+    fn arrivals<'a>(
+        &'a self,
+        stretch: &'a Stretch<'a>,
+    ) -> BoxFuture<'a, Result<Arrivals, SendError>> {
+        Box::pin(list::arrivals(&self.http, &self.config, stretch))
     }
 
     fn send<'a>(&'a self, outgoing: &'a Outgoing<'a>) -> BoxFuture<'a, Result<Sent, SendError>> {

@@ -3,6 +3,7 @@
 
 use http::Method;
 use rejoinder_engine::adapter::{Outgoing, SendError, SendErrorKind, Sent, Signal};
+use rejoinder_engine::domain::channel::Channel;
 use rejoinder_engine::domain::contact::Phone;
 use rejoinder_engine::domain::content::{Content, Place};
 use rejoinder_engine::domain::ids::DeliveryId;
@@ -16,8 +17,8 @@ use crate::http::{Answer, Http};
 
 /// Carries our id of a message in the address that its statuses are sent to.
 pub(super) const DELIVERY_PARAMETER: &str = "delivery";
-/// Asks Twilio to send a status again if we do not answer; by default it would be lost.
-const CONNECTION_OVERRIDES: &str = "#rc=3&rp=all&ct=3000&rt=5000";
+/// Asks Twilio to send a webhook again that we do not answer; by default it would be lost.
+pub(super) const CONNECTION_OVERRIDES: &str = "#rc=3&rp=all&ct=3000&rt=5000";
 
 /// Sends one message.
 pub(super) async fn send(
@@ -61,11 +62,9 @@ pub(super) async fn signal(
 /// The form of a message. Twilio cannot quote, so `reply_to` is left out, and it names a document
 /// after what the file's server says, so the name is too.
 pub(super) fn form(outgoing: &Outgoing<'_>) -> Result<Vec<(&'static str, String)>, SendError> {
-    let channel = outgoing.channel;
-    let from = Phone::parse(&channel.key).unwrap_or_else(|| channel.phone.clone());
     let mut form = vec![
         ("To", format!("whatsapp:{}", outgoing.to)),
-        ("From", format!("whatsapp:{from}")),
+        ("From", sender(outgoing.channel)),
     ];
     match outgoing.content {
         Content::Text { text } => form.push(("Body", text.clone())),
@@ -144,8 +143,14 @@ impl Serialize for Variables<'_> {
     }
 }
 
+/// The channel's number as Twilio writes it.
+pub(super) fn sender(channel: &Channel) -> String {
+    let phone = Phone::parse(&channel.key).unwrap_or_else(|| channel.phone.clone());
+    format!("whatsapp:{phone}")
+}
+
 /// Twilio wants a text with every message; that of a place is what people call it.
-fn place_text(place: &Place) -> String {
+pub(super) fn place_text(place: &Place) -> String {
     [&place.name, &place.address]
         .into_iter()
         .flatten()

@@ -25,6 +25,12 @@ impl Timestamp {
         Self(seconds.saturating_mul(1000))
     }
 
+    /// Reads a moment as letters of the Internet are dated: `Thu, 01 Jan 2026 00:00:00 +0000`.
+    pub fn parse_rfc2822(text: &str) -> Option<Self> {
+        let at = DateTime::parse_from_rfc2822(text).ok()?;
+        Some(Self(at.timestamp_millis()))
+    }
+
     /// Milliseconds since the Unix epoch.
     pub const fn ms(self) -> i64 {
         self.0

@@ -92,6 +92,13 @@ async fn in_account(
                 |message| json(StatusCode::OK, message.to_json().to_string()),
             ))
         }
+        ["Messages", sid, "Media.json"] if call.method == Method::GET => {
+            let message = world.twilio_store.messages.get(account, sid);
+            Ok(message.map_or_else(
+                || refusal(20_404),
+                |message| json(StatusCode::OK, message.files_json().to_string()),
+            ))
+        }
         [] | ["Messages.json"] | ["Messages", _] => Ok(refusal(20_004)),
         _ => Ok(refusal(20_404)),
     }

@@ -29,6 +29,8 @@ pub(super) struct StoredMessage {
     pub(super) to: String,
     pub(super) body: String,
     pub(super) media: usize,
+    /// The media types of a customer's files.
+    pub(super) files: Vec<String>,
     pub(super) direction: &'static str,
     pub(super) status: String,
     pub(super) error_code: Option<i64>,
@@ -39,6 +41,10 @@ impl StoredMessage {
     /// A customer's message, from the parameters of its webhook.
     pub(super) fn inbound(params: &[(String, String)], at: Timestamp) -> Self {
         let value = |name| field(params, name).unwrap_or_default().to_owned();
+        let files = params
+            .iter()
+            .filter(|(name, _)| name.starts_with("MediaContentType"));
+        let files: Vec<String> = files.map(|(_, kind)| kind.clone()).collect();
         Self {
             sid: value("MessageSid"),
             account_sid: value("AccountSid"),
@@ -46,7 +52,8 @@ impl StoredMessage {
             from: value("From"),
             to: value("To"),
             body: value("Body"),
-            media: usize::from(field(params, "MediaUrl0").is_some()),
+            media: files.len(),
+            files,
             direction: "inbound",
             status: "received".to_owned(),
             error_code: None,
@@ -85,6 +92,21 @@ impl StoredMessage {
             "uri": format!("{uri}.json"),
             "subresource_uris": { "media": format!("{uri}/Media.json") },
         })
+    }
+}
+
+impl StoredMessage {
+    /// The list of its files as the API writes it.
+    pub(super) fn files_json(&self) -> Value {
+        let files = self.files.iter().enumerate().map(|(nth, kind)| {
+            json!({
+                "sid": format!("ME{}{nth}", &self.sid[2..]),
+                "account_sid": self.account_sid,
+                "parent_sid": self.sid,
+                "content_type": kind,
+            })
+        });
+        json!({ "media_list": files.collect::<Vec<_>>(), "next_page_uri": null })
     }
 }
 

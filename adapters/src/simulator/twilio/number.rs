@@ -64,6 +64,21 @@ impl TwilioNumber {
         sid
     }
 
+    /// A customer sends a picture whose webhook is lost. Gives the message's SID.
+    pub fn customer_sends_image_unheard(
+        &self,
+        name: &str,
+        phone: &str,
+        media_url: &str,
+        caption: Option<&str>,
+    ) -> String {
+        let (sid, params) = self.written(name, phone, None, |sender, arrival| {
+            webhook::image(sender, arrival, media_url, caption)
+        });
+        self.keep(&params);
+        sid
+    }
+
     /// A customer writes a text that quotes one of our messages.
     ///
     /// # Errors

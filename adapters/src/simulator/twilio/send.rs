@@ -175,6 +175,7 @@ fn take(
         to: checked.to.to_owned(),
         body: checked.summary.text.clone(),
         media: checked.media,
+        files: Vec::new(),
         direction: "outbound-api",
         status: match checked.service_sid {
             Some(_) => "accepted".to_owned(),

@@ -1,6 +1,7 @@
 //! What the adapter makes of the files in `tests/payloads/twilio`, and what it says over a wire.
 
 mod files;
+mod lists;
 mod wire;
 
 use rejoinder_engine::adapter::{Credentials, Outgoing};

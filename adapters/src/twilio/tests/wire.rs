@@ -41,7 +41,7 @@ pub(super) fn sign(url: &str, body: &str, token: &str) -> String {
 
 /// Answers each request, on a connection of its own, with the next of `answers` (status line and
 /// body), and gives back what was asked.
-async fn twilio(answers: &[(&str, &str)]) -> (Twilio, JoinHandle<Vec<String>>) {
+pub(super) async fn twilio(answers: &[(&str, &str)]) -> (Twilio, JoinHandle<Vec<String>>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     let answers: Vec<_> = answers
