@@ -17,7 +17,10 @@ use self::routing::{Place, Routing, Verifier, candidates};
 /// acknowledgements wait, too: else they outrun the answers. What a provider paused does not count, nor what
 /// nobody waits for.
 const MANY_WAITING: usize = 500;
-/// How long an acknowledgement waits at most; then the webhook is refused for now, and comes again.
+/// Likewise for a provider that hardly comes again: it is shed last, and has this room for itself.
+const VERY_MANY_WAITING: usize = 2_000;
+/// How long an acknowledgement waits at most; then the webhook is refused for now, and comes again or
+/// is found by a sweep.
 const MAX_WAIT: Duration = Duration::from_secs(3);
 /// How often it is looked whether the wait is over.
 const GLANCE: Duration = Duration::from_millis(5);
@@ -63,7 +66,24 @@ pub(crate) async fn accept(
     webhook: &Webhook,
 ) -> Result<Accepted, Error> {
     let adapter = adapter(core, provider)?;
-    admit(core).await?;
+    let accepted = Box::pin(take(core, adapter, webhook)).await;
+    if let Err(Error::NotStored(_)) = &accepted {
+        missed(core, provider);
+    }
+    accepted
+}
+
+/// A webhook of a provider was turned away: what it told may have to be found otherwise.
+pub(crate) fn missed(core: &Core, provider: &str) {
+    core.rota.missed(provider, core.clock.now());
+}
+
+async fn take(
+    core: &Core,
+    adapter: &Arc<dyn Adapter>,
+    webhook: &Webhook,
+) -> Result<Accepted, Error> {
+    admit(core, adapter.as_ref()).await?;
     let channels = core.setup.channels().await?;
     let candidates = candidates(core, adapter, &channels, webhook);
     if candidates.is_empty() {
@@ -88,9 +108,14 @@ pub(crate) async fn accept(
 }
 
 /// Waits until rules and senders have caught up with what was accepted before.
-async fn admit(core: &Core) -> Result<(), Error> {
+async fn admit(core: &Core, adapter: &dyn Adapter) -> Result<(), Error> {
+    let most = if adapter.comes_again() {
+        MANY_WAITING
+    } else {
+        VERY_MANY_WAITING
+    };
     let mut waited = Duration::ZERO;
-    while core.inbox.live_lanes() + core.outbox.live_lanes() > MANY_WAITING {
+    while waiting(core) > most {
         if waited >= MAX_WAIT {
             return Err(store::Error::Overloaded.into());
         }
@@ -100,8 +125,17 @@ async fn admit(core: &Core) -> Result<(), Error> {
     Ok(())
 }
 
-/// Stores items anew that were not understood, or had no channel, when they came: for the channels that
-/// the secret which verified them serves now, and no others.
+/// Whether so much waits for rules and senders that what can wait should.
+pub(crate) fn is_crowded(core: &Core) -> bool {
+    waiting(core) > MANY_WAITING
+}
+
+fn waiting(core: &Core) -> usize {
+    core.inbox.live_lanes() + core.outbox.live_lanes()
+}
+
+/// Stores items anew that were not understood, or had no channel, when they came, or that no webhook told:
+/// for the channels that the secret which verifies them serves now, and no others.
 pub(crate) async fn repeat(
     core: &Core,
     provider: &str,

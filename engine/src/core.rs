@@ -20,6 +20,7 @@ use crate::halt::Halt;
 use crate::lanes::{Item, Key, Lanes, Urgency};
 use crate::mutant::Mutant;
 use crate::pace::Pace;
+use crate::rota::Rota;
 use crate::script::testing::TestHost;
 use crate::setup::Setup;
 use crate::store::{Scratch, Store};
@@ -117,6 +118,8 @@ pub(crate) struct Core {
     pub(crate) pace: Pace,
     pub(crate) breakers: Breakers,
     pub(crate) guard: Guard,
+    /// When providers are asked what nobody told.
+    pub(crate) rota: Rota,
     pub(crate) permits: Arc<Semaphore>,
     pub(crate) halt: Halt,
     /// Tables for simulated worlds, if the host gives any.

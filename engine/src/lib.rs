@@ -24,11 +24,13 @@ mod provision;
 mod publish;
 mod request;
 mod retry;
+mod rota;
 mod schedule;
 pub mod script;
 mod setup;
 pub mod simulate;
 pub mod store;
+mod sweep;
 mod work;
 
 pub use accept::{Accepted, Counts, Error as AcceptError};

@@ -120,7 +120,9 @@ pub(crate) async fn next_due(core: &Core) -> Result<Option<Timestamp>, store::Er
     let rests = [core.inbox.next_rest(), core.outbox.next_rest()];
     let request = core.store.next_request().await?;
     let fanout = core.store.next_fanout().await?;
-    let moments = [timer, schedule, request, fanout].into_iter().chain(rests);
+    let sweep = core.rota.next_sweep();
+    let moments = [timer, schedule, request, fanout, sweep];
+    let moments = moments.into_iter().chain(rests);
     Ok(moments.flatten().min())
 }
 

@@ -64,6 +64,13 @@ impl Channels {
             .map_or(&[], Vec::as_slice)
     }
 
+    /// All of them, in the order of creation.
+    pub(crate) fn all(&self) -> Vec<&Arc<ChannelSetup>> {
+        let mut all: Vec<_> = self.by_id.values().collect();
+        all.sort_by_key(|setup| setup.channel.id);
+        all
+    }
+
     /// A location's channels, in the order of creation.
     pub(crate) fn of(&self, location_id: LocationId) -> Vec<&Arc<ChannelSetup>> {
         let all = self.by_id.values();

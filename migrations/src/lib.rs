@@ -16,6 +16,7 @@ mod m20261122_000006_create_requests;
 mod m20261122_000007_create_fanouts_and_notes;
 mod m20261122_000008_add_rule_tests;
 mod m20261122_000009_create_templates;
+mod m20261122_000010_create_sweeps;
 mod m20261122_000011_create_paces;
 
 pub use sea_orm_migration::MigratorTrait;
@@ -36,6 +37,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261122_000007_create_fanouts_and_notes::Migration),
             Box::new(m20261122_000008_add_rule_tests::Migration),
             Box::new(m20261122_000009_create_templates::Migration),
+            Box::new(m20261122_000010_create_sweeps::Migration),
             Box::new(m20261122_000011_create_paces::Migration),
         ]
     }

@@ -23,7 +23,7 @@ fn nudge(chat) { chat.send(template("viewing_reminder", [chat.contact.name_or("t
 const LEADS: &str = r#"fn on_message(chat, message) { chat.contact.tag("lead"); }"#;
 
 /// Customers of whom nobody knows more than a number.
-fn crowd(count: u32) -> Vec<Customer> {
+pub(crate) fn crowd(count: u32) -> Vec<Customer> {
     (0..count)
         .map(|nth| {
             let phone = format!("49151{:08}", nth + 1);

@@ -8,21 +8,23 @@ use rejoinder_engine::crypto::Secret;
 use rejoinder_engine::domain::contact::Phone;
 use rejoinder_engine::domain::ids::ChannelId;
 use rejoinder_engine::domain::time::Span;
-use rejoinder_engine::{ChannelChange, NewChannel};
+use rejoinder_engine::{AcceptError, ChannelChange, NewChannel, store};
 
 use crate::database::on_both;
+use crate::rounds::crowd;
 use crate::world::{ADA, World};
 
-const URL: &str = "https://rejoinder.example/api/webhooks/twilio";
-const TOKEN: &str = "b6d1f0a94c7e4d2f8a3c5e7190ab2cd4";
-const ACCOUNT: &str = "AC0a1b2c3d4e5f60718293a4b5c6d7e8f9";
+pub(crate) const URL: &str = "https://rejoinder.example/api/webhooks/twilio";
+pub(crate) const TOKEN: &str = "b6d1f0a94c7e4d2f8a3c5e7190ab2cd4";
+pub(crate) const ACCOUNT: &str = "AC0a1b2c3d4e5f60718293a4b5c6d7e8f9";
 
-struct Sender {
-    channel_id: ChannelId,
-    number: TwilioNumber,
+/// A number of Twilio's, connected to the world's location.
+pub(crate) struct Sender {
+    pub(crate) channel_id: ChannelId,
+    pub(crate) number: TwilioNumber,
 }
 
-async fn sender(world: &World) -> Sender {
+pub(crate) async fn sender(world: &World) -> Sender {
     let number = world.simulator.twilio_number(Registration {
         webhook_url: URL.into(),
         reach: Some("http://127.0.0.1:9".into()),
@@ -48,12 +50,15 @@ async fn sender(world: &World) -> Sender {
     Sender { channel_id, number }
 }
 
-fn webhook(params: &[(String, String)]) -> Webhook {
+/// A webhook as Twilio would send it to `url`, as that was entered or sent along.
+pub(crate) fn webhook(url: &str, params: &[(String, String)]) -> Webhook {
+    let called = url.split_once('#').map_or(url, |(called, _)| called);
+    let query = called.split_once('?').map_or("", |(_, query)| query);
     Webhook {
         method: Method::Post,
         channel_id: None,
-        url: URL.into(),
-        query: String::new(),
+        url: called.into(),
+        query: query.into(),
         headers: vec![
             (
                 "content-type".into(),
@@ -61,14 +66,15 @@ fn webhook(params: &[(String, String)]) -> Webhook {
             ),
             (
                 "x-twilio-signature".into(),
-                Bytes::from(twilio::sign(TOKEN, URL, params)),
+                Bytes::from(twilio::sign(TOKEN, url, params)),
             ),
         ],
         body: Bytes::from(twilio::encode(params)),
     }
 }
 
-async fn says(world: &World, sender: &Sender, sid: &str, text: &str) {
+/// The webhook by which a customer writes.
+pub(crate) fn written(world: &World, sender: &Sender, sid: &str, text: &str) -> Webhook {
     world
         .simulator
         .open_window(Face::Twilio, "4930901820", ADA.phone);
@@ -78,12 +84,16 @@ async fn says(world: &World, sender: &Sender, sid: &str, text: &str) {
         sid,
         context: None,
     };
-    let params = twilio::text_message(sender.number.registration(), &arrival, text);
-    let accepted = world
-        .engine
-        .accept("twilio", &webhook(&params))
-        .await
-        .expect("accepted");
+    webhook(
+        URL,
+        &twilio::text_message(sender.number.registration(), &arrival, text),
+    )
+}
+
+pub(crate) async fn says(world: &World, sender: &Sender, sid: &str, text: &str) {
+    let webhook = written(world, sender, sid, text);
+    let accepted = world.engine.accept("twilio", &webhook).await;
+    let accepted = accepted.expect("accepted");
     assert_eq!(accepted.reply.content_type, Some("text/xml"));
     world.settle().await;
 }
@@ -127,7 +137,7 @@ on_both! {
         let sender = sender(&world).await;
         let arrival = Arrival { name: ADA.name, phone: ADA.phone, sid: "SM1", context: None };
         let params = twilio::text_message(sender.number.registration(), &arrival, "hi");
-        let mut forged = webhook(&params);
+        let mut forged = webhook(URL, &params);
         forged.url = "https://rejoinder.example/api/webhooks/twilio/".into();
         assert!(world.engine.accept("twilio", &forged).await.is_err());
         assert!(world.events().await.is_empty());
@@ -136,7 +146,7 @@ on_both! {
     async fn an_echo_by_sender_counts_only_where_the_channel_says_so(world: World) {
         let sender = sender(&world).await;
         let params = twilio::echo(sender.number.registration(), ADA.phone, "SM000000000000000000000000000000ad", "I call you");
-        let accepted = world.engine.accept("twilio", &webhook(&params)).await.expect("accepted");
+        let accepted = world.engine.accept("twilio", &webhook(URL, &params)).await.expect("accepted");
         assert_eq!(accepted.counts.unrouted, 1);
         let settings = rejoinder_engine::domain::channel::ChannelSettings {
             echo_by_sender: true,
@@ -144,7 +154,7 @@ on_both! {
         };
         let change = ChannelChange { settings: Some(settings), ..ChannelChange::default() };
         world.engine.change_channel(world.location_id, sender.channel_id, change).await.expect("changed");
-        world.engine.accept("twilio", &webhook(&params)).await.expect("accepted");
+        world.engine.accept("twilio", &webhook(URL, &params)).await.expect("accepted");
         world.settle().await;
         assert_eq!(world.events().await[0].event.payload.kind(), "echo");
     }
@@ -159,5 +169,42 @@ on_both! {
         assert_eq!(world.states().await, ["ready"]);
         world.wait(Span::seconds(1)).await;
         assert_eq!(world.heard(ADA), ["hello"]);
+    }
+
+    async fn the_end_of_our_addresses_asks_for_more_tries_and_is_not_signed(world: World) {
+        world.rule(r#"fn on_message(chat, message) { chat.reply("hello"); }"#).await;
+        let sender = sender(&world).await;
+        assert_eq!(world.engine.webhook_suffix("twilio"), "#rc=3&rp=all&ct=3000&rt=5000");
+        assert_eq!(world.engine.webhook_suffix("meta"), "");
+        says(&world, &sender, "SM000000000000000000000000000000a1", "hi").await;
+        let sent = world.received(ADA).remove(0);
+        let callback = sent.callback.clone().expect("a status callback");
+        assert!(callback.ends_with(world.engine.webhook_suffix("twilio")), "{callback}");
+        let update = twilio::StatusUpdate { sid: &sent.provider_id, status: "delivered", to: ADA.phone, error_code: None };
+        let params = twilio::status(sender.number.registration(), &update);
+        let mut status = webhook(&callback, &params);
+        status.channel_id = Some(sender.channel_id);
+        assert!(!status.url.contains('#') && status.query.contains("delivery=dlv_"), "{}", status.url);
+        world.engine.accept("twilio", &status).await.expect("accepted");
+        assert_eq!(world.states().await, ["delivered"]);
+        status.body = status.body.slice(1..);
+        world.engine.accept("twilio", &status).await.expect_err("the rest is signed");
+    }
+
+    async fn twilio_is_shed_last(world: World) {
+        let sender = sender(&world).await;
+        // More than may wait of a provider that comes again, fewer than of one that does not.
+        for customer in crowd(501) {
+            world.says(customer, "hi").await;
+        }
+        let body = world.message(ADA, "one too many");
+        let refused = world.accept(&body).await.expect_err("Meta is to come again");
+        assert!(matches!(refused, AcceptError::NotStored(store::Error::Overloaded)), "{refused:?}");
+        let webhook = written(&world, &sender, "SM000000000000000000000000000000a1", "hi");
+        world.engine.accept("twilio", &webhook).await.expect("Twilio would not");
+        world.settle().await;
+        let accepted = world.accept(&body).await.expect("it comes again");
+        assert_eq!(accepted.counts.stored, 1);
+        world.settle().await;
     }
 }

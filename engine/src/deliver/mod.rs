@@ -4,6 +4,7 @@
 //! then, the delivery is accepted, to be tried again, failed, or in doubt, and nothing else.
 
 mod sequence;
+mod lookup;
 mod settle;
 mod way;
 
@@ -312,6 +313,9 @@ async fn pause_or_resume(core: &Core, delivery: &Delivery, outcome: &Result<Stri
 
 /// Waiting for evidence is over, or evidence has come: for this message, or for another one.
 async fn doubt(core: &Arc<Core>, mut delivery: Box<Delivery>) -> Result<Next, store::Error> {
+    if let Some(next) = Box::pin(lookup::look_up(core, &delivery)).await {
+        return Ok(next);
+    }
     let policy =
         core.setup
             .location(delivery.location_id)
@@ -332,12 +336,17 @@ async fn doubt(core: &Arc<Core>, mut delivery: Box<Delivery>) -> Result<Next, st
         until: now + core.doubt(delivery.channel_id).await,
         now,
     };
-    Ok(match core.store.write(doubt).await? {
+    let doubted = core.store.write(doubt).await?;
+    if !matches!(doubted, Doubted::Wait(_)) {
+        core.rota.forget(delivery.id);
+    }
+    Ok(match doubted {
         Doubted::Over => Next::Done,
         Doubted::Wait(at) => {
             delivery.state = DeliveryState::InDoubt;
             delivery.not_before = at;
-            Next::Again(delivery, at)
+            let wakes_at = lookup::next_at(core, &delivery, at);
+            Next::Again(delivery, wakes_at)
         }
         Doubted::Send(delivery) => {
             if delivery.flags.has(Flag::Resent) {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::sync::OwnedSemaphorePermit;
 
-use super::Next;
+use super::{Next, lookup};
 use crate::adapter::{SendError, SendErrorKind};
 use crate::core::Core;
 use crate::domain::delivery::{Delivery, DeliveryState, Flag};
@@ -52,7 +52,13 @@ pub(super) async fn settle(
         sent_at,
         now,
     };
-    write(core, settle).await
+    match write(core, settle).await {
+        Next::Again(delivery, at) if delivery.state == DeliveryState::InDoubt => {
+            let wakes_at = lookup::first_at(core, &delivery, at).await;
+            Next::Again(delivery, wakes_at)
+        }
+        next => next,
+    }
 }
 
 async fn refusal(

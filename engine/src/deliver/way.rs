@@ -11,10 +11,10 @@ use crate::store::{self, KeepResource};
 
 /// Everything that a request needs besides the delivery.
 pub(super) struct Way {
-    adapter: Arc<dyn Adapter>,
-    channel: Arc<ChannelSetup>,
-    location: Arc<LocationSetup>,
-    address: Address,
+    pub(super) adapter: Arc<dyn Adapter>,
+    pub(super) channel: Arc<ChannelSetup>,
+    pub(super) location: Arc<LocationSetup>,
+    pub(super) address: Address,
 }
 
 impl Way {

@@ -16,6 +16,7 @@ use crate::guard::Guard;
 use crate::halt::Halt;
 use crate::lanes::Lanes;
 use crate::pace::Pace;
+use crate::rota::Rota;
 use crate::script::{ScriptHost, ScriptHostBuilder};
 use crate::setup::Setup;
 use crate::store::{self, Connection as DatabaseConnection, Scratch, Store};
@@ -210,6 +211,7 @@ impl Builder {
             pace: Pace::default(),
             breakers: Breakers::default(),
             guard: Guard::default(),
+            rota: Rota::default(),
             permits: Arc::new(Semaphore::new(SEND_PERMITS)),
             halt: Halt::default(),
             scratch: self.scratch,

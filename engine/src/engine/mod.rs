@@ -18,7 +18,7 @@ use crate::domain::snapshot::Line;
 use crate::domain::time::{Span, Timestamp};
 use crate::store::{self, Connection as DatabaseConnection, Lock, Store};
 use crate::work::HandOver;
-use crate::{deliver, request, schedule, work};
+use crate::{deliver, request, schedule, sweep, work};
 
 use self::builder::Database;
 pub use self::builder::{Builder, Error};
@@ -110,6 +110,8 @@ impl Engine {
             .tasks
             .spawn(async move { schedule::run(&core).await });
         let core = Arc::clone(&self.core);
+        running.tasks.spawn(async move { sweep::run(&core).await });
+        let core = Arc::clone(&self.core);
         running
             .tasks
             .spawn(async move { upkeep::refresh(&core).await });
@@ -190,6 +192,7 @@ impl Engine {
         }
         // Nobody decides any more, and what was not decided is in the database.
         core.inbox.clear();
+        core.rota.clear();
         self.resumed.store(false, Ordering::SeqCst);
         if let Some(lock) = running.lock.take() {
             // A connection that is dead in silence may not even say so.
@@ -212,6 +215,7 @@ impl Engine {
             let now = self.core.clock.now();
             self.core.inbox.advance(now);
             self.core.outbox.advance(now);
+            steps += Box::pin(sweep::step(&self.core)).await?;
             steps += schedule::step(&self.core).await?;
             while work::step(&self.core, HandOver::Queued).await {
                 steps += 1;
@@ -228,7 +232,7 @@ impl Engine {
 
     /// The next moment at which something that waits falls due: a follow-up, a schedule, a message that
     /// is tried again or waits for its pace or for evidence, a request, chats
-    /// that a rule visits at a pace. `None` if nothing waits for time to pass.
+    /// that a rule visits at a pace, a look into a provider's list for what no webhook told. `None` if nothing waits for time to pass.
     /// What can go on at once is due now, and what is late was due before now.
     ///
     /// With it a simulation moves its clock from moment to moment instead of guessing:
@@ -273,6 +277,18 @@ impl Engine {
     /// It was refused, or could not be stored.
     pub async fn accept(&self, provider: &str, webhook: &Webhook) -> Result<Accepted, AcceptError> {
         accept::accept(&self.core, provider, webhook).await
+    }
+
+    /// Tells the engine that a host turned a webhook away before it could be accepted: a provider that will
+    /// not send it again is asked for it soon.
+    pub fn turned_away(&self, provider: &str) {
+        accept::missed(&self.core, provider);
+    }
+
+    /// What must follow the address of webhooks where a provider is told it.
+    pub fn webhook_suffix(&self, provider: &str) -> &'static str {
+        let adapter = self.core.adapters.get(provider);
+        adapter.map_or("", |adapter| adapter.webhook_suffix())
     }
 
     /// The answer to the handshake by which a provider tests a webhook's address.

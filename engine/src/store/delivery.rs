@@ -44,6 +44,7 @@ pub struct Model {
     pub retrying_since: Option<i64>,
     pub node: Option<Uuid>,
     pub flags: String,
+    pub attempted_at: Option<i64>,
     pub created_at: i64,
     pub updated_at: i64,
 }
@@ -57,6 +58,8 @@ pub struct DeliveryRow {
     pub delivery: Delivery,
     /// Why it failed, or what the last attempt met.
     pub failure: Option<Failure>,
+    /// When the attempt was made that left it in doubt, if one did.
+    pub attempted_at: Option<Timestamp>,
     /// When its state last changed.
     pub updated_at: Timestamp,
     /// The process that sends it, or did last.
@@ -107,6 +110,7 @@ impl TryFrom<Model> for DeliveryRow {
                 .as_deref()
                 .map(|text| read_json("delivery", text))
                 .transpose()?,
+            attempted_at: row.attempted_at.map(Timestamp::from_ms),
             updated_at: Timestamp::from_ms(row.updated_at),
             node: row.node,
         })
@@ -279,6 +283,7 @@ pub(super) async fn insert(
         retrying_since: Set(delivery.retrying_since.map(Timestamp::ms)),
         node: Set(None),
         flags: Set(delivery.flags.to_string()),
+        attempted_at: Set(None),
         created_at: Set(delivery.created_at.ms()),
         updated_at: Set(delivery.created_at.ms()),
     };

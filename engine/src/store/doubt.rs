@@ -165,7 +165,10 @@ async fn orphan(
         SendErrorKind::InDoubt,
         "the server stopped while the message was being sent",
     );
+    let row = delivery::find(tx, key.0, key.1).await?;
     let change = ActiveModel {
+        // It was being sent since its row last changed.
+        attempted_at: Set(row.map(|row| row.updated_at.ms())),
         failure: Set(Some(write_json(&failure.to_failure()))),
         not_before: Set(until.ms()),
         ..Default::default()

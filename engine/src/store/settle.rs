@@ -265,12 +265,13 @@ impl Operation for Settling {
                 }
                 change.retrying_since = Set(retrying_since.map(Timestamp::ms));
                 change.failure = Set(Some(write_json(failure)));
-                delivery::change_state(tx, key, &OPEN[..1], DeliveryState::Ready, change, *now)
-                    .await?;
+                // Also from *in doubt*: the provider's list may tell that it was not taken.
+                delivery::change_state(tx, key, &OPEN, DeliveryState::Ready, change, *now).await?;
                 Ok(Settled::default())
             }
             Settlement::InDoubt { until, failure } => {
                 change.not_before = Set(until.ms());
+                change.attempted_at = Set(Some(sent_at.ms()));
                 change.failure = Set(Some(write_json(failure)));
                 delivery::change_state(tx, key, &OPEN[..1], DeliveryState::InDoubt, change, *now)
                     .await?;
