@@ -21,9 +21,18 @@ const META_ALIAS: &str = "whatsapp";
 /// The adapter behind `META_ALIAS`.
 const META: &str = "meta";
 
-/// How an adapter is called in the addresses that its provider is given.
-pub(crate) fn segment(kind: &str) -> &str {
-    if kind == META { META_ALIAS } else { kind }
+/// The address to be entered at a provider: the one that all channels share, or a channel's own. `None` if
+/// the server has no public address.
+pub(crate) fn address(
+    engine: &Engine,
+    kind: &str,
+    channel_id: Option<ChannelId>,
+) -> Option<String> {
+    let public_url = engine.public_url();
+    let provider = if kind == META { META_ALIAS } else { kind };
+    let own = channel_id.map_or_else(String::new, |id| format!("/{id}"));
+    let suffix = engine.webhook_suffix(kind);
+    (!public_url.is_empty()).then(|| format!("{public_url}/api/webhooks/{provider}{own}{suffix}"))
 }
 
 /// What is needed to let a webhook in.
@@ -103,18 +112,26 @@ impl Webhooks {
             .await
         {
             Ok(body) => body,
-            Err(error) => return error.into(),
+            Err(error) => {
+                if matches!(error, reply::Error::Overloaded) {
+                    self.engine.turned_away(provider);
+                }
+                return error.into();
+            }
         };
         let (bytes, share) = body.into_parts();
         let webhook = self.webhook(method, channel_id, head, bytes);
         // In a task of its own, so that a sender who hangs up cancels nothing half-way.
+        let engine = self.engine.clone();
         let task = tokio::spawn(async move {
             let response = self.answer(provider, &webhook).await;
             drop(share);
             response
         });
-        task.await
-            .unwrap_or_else(|_| reply::Error::Overloaded.into())
+        task.await.unwrap_or_else(|_| {
+            engine.turned_away(provider);
+            reply::Error::Overloaded.into()
+        })
     }
 
     /// The adapter's kind by the name in the path.

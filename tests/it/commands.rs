@@ -220,6 +220,51 @@ fn an_unknown_location_and_a_bad_script_are_told() {
     );
 }
 
+#[test]
+fn the_address_that_a_provider_is_given_is_whole() {
+    let folder = folder();
+    let key = key(&folder);
+    let run = |words: &str| {
+        let words: Vec<&str> = words.split(' ').collect();
+        let output = command(&folder, &words)
+            .env("REJOINDER_KEYS", &key)
+            .env("REJOINDER_PUBLIC_URL", "https://rejoinder.example")
+            .env("TOKEN", "a-token")
+            .output()
+            .expect("it runs");
+        let told = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{words:?}: {told}");
+        String::from_utf8(output.stdout).expect("text")
+    };
+    run("migrate");
+    run("location create --name A --time-zone UTC");
+    for (words, head, end) in [
+        (
+            "--provider twilio --account AC0a1b2c3d4e5f60718293a4b5c6d7e8f9 --credential auth_token=env:TOKEN",
+            "https://rejoinder.example/api/webhooks/twilio/chn_",
+            "#rc=3&rp=all&ct=3000&rt=5000\"",
+        ),
+        (
+            "--provider meta --account 215589313241560883 --key 1068 --credential access_token=env:TOKEN",
+            "https://rejoinder.example/api/webhooks/whatsapp/chn_",
+            "\"",
+        ),
+    ] {
+        let created = run(&format!(
+            "--json channel create {words} --phone +4930901820 --name A"
+        ));
+        let address = created
+            .split_once("\"webhook_url\": \"")
+            .or_else(|| created.split_once("\"webhook_url\":\""));
+        let (_, address) = address.unwrap_or_else(|| panic!("no address in {created}"));
+        let id = address
+            .strip_prefix(head)
+            .unwrap_or_else(|| panic!("{address}"));
+        let after = id.trim_start_matches(|c: char| c.is_ascii_hexdigit());
+        assert!(after.starts_with(end), "{address}");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn templates_are_synced_told_listed_and_forgotten() {
     let simulator = Simulator::start().await.expect("a free port");

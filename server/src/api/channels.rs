@@ -15,6 +15,7 @@ use warp::reply::Response;
 use super::merge;
 use super::request::{Scoped, id};
 use crate::reply::{self, Error};
+use crate::webhooks;
 
 /// A channel as printed.
 #[derive(Serialize)]
@@ -43,10 +44,10 @@ struct PauseJson {
 }
 
 impl ChannelJson {
-    /// A channel of a server that is known as `public_url`.
-    pub(crate) fn new(channel: Channel, public_url: &str) -> Self {
+    /// A channel of an engine.
+    pub(crate) fn new(channel: Channel, engine: &Engine) -> Self {
         Self {
-            webhook_url: webhook_url(public_url, &channel),
+            webhook_url: webhooks::address(engine, &channel.provider, Some(channel.id)),
             id: channel.id.to_string(),
             location_id: channel.location_id.to_string(),
             provider: channel.provider,
@@ -68,15 +69,9 @@ impl ChannelJson {
         });
         Self {
             paused,
-            ..Self::new(channel, engine.public_url())
+            ..Self::new(channel, engine)
         }
     }
-}
-
-/// A channel's own address for webhooks.
-pub(crate) fn webhook_url(public_url: &str, channel: &Channel) -> Option<String> {
-    let provider = crate::webhooks::segment(&channel.provider);
-    (!public_url.is_empty()).then(|| format!("{public_url}/api/webhooks/{provider}/{}", channel.id))
 }
 
 /// A list of channels as printed.
@@ -86,11 +81,11 @@ pub(crate) struct ChannelsJson {
 }
 
 impl ChannelsJson {
-    pub(crate) fn new(channels: Vec<Channel>, public_url: &str) -> Self {
+    pub(crate) fn new(channels: Vec<Channel>, engine: &Engine) -> Self {
         let channels = channels.into_iter();
         Self {
             channels: channels
-                .map(|channel| ChannelJson::new(channel, public_url))
+                .map(|channel| ChannelJson::new(channel, engine))
                 .collect(),
         }
     }

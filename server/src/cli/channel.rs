@@ -101,7 +101,7 @@ impl Create {
             credentials: credentials(&self.details.credential)?,
         };
         let channel = engine.create_channel(location.id, new).await?;
-        format.one(&ChannelJson::new(channel, engine.public_url()));
+        format.one(&ChannelJson::new(channel, engine));
         Ok(())
     }
 }
@@ -115,7 +115,7 @@ async fn list(engine: &Engine, location: Option<&str>, format: Format) -> Result
         ("PHONE", "phone"),
         ("NAME", "name"),
     ];
-    let channels = ChannelsJson::new(channels, engine.public_url());
+    let channels = ChannelsJson::new(channels, engine);
     format.list(&channels, "channels", &columns);
     Ok(())
 }
@@ -138,7 +138,7 @@ impl Set {
         let channel = engine
             .change_channel(location.id, channel.id, change)
             .await?;
-        format.one(&ChannelJson::new(channel, engine.public_url()));
+        format.one(&ChannelJson::new(channel, engine));
         Ok(())
     }
 }

@@ -97,11 +97,8 @@ async fn announce(engine: &Engine, server: &Server) -> Result<(), Failure> {
         out::line("webhooks: set `public_url`; Twilio's cannot be verified without it");
     } else {
         for (kind, _) in engine.providers() {
-            let segment = webhooks::segment(kind);
-            out::line(&format!(
-                "webhooks of {kind}: {}/api/webhooks/{segment}",
-                engine.public_url()
-            ));
+            let address = webhooks::address(engine, kind, None).unwrap_or_default();
+            out::line(&format!("webhooks of {kind}: {address}"));
         }
     }
     if let Some(token) = engine.first_token().await? {

@@ -373,7 +373,10 @@ async fn connect_twilio(
     origin: &str,
 ) -> anyhow::Result<TwilioNumber> {
     let registration = twilio::Registration {
-        webhook_url: format!("{PUBLIC_URL}/api/webhooks/twilio"),
+        webhook_url: format!(
+            "{PUBLIC_URL}/api/webhooks/twilio{}",
+            engine.webhook_suffix("twilio")
+        ),
         reach: Some(origin.to_owned()),
         account_sid: TWILIO_ACCOUNT.to_owned(),
         auth_token: "demo-auth-token".to_owned(),
