@@ -2,6 +2,7 @@
 
 mod beginnings;
 mod bursts;
+mod cancelling;
 mod chance;
 mod chaos;
 mod checker;
