@@ -193,6 +193,10 @@ impl DataKey {
     /// It was sealed for another place, or under another key, or is damaged.
     pub fn open(&self, place: &Place<'_>, sealed: &str) -> Result<Secret, SealError> {
         let envelope = Envelope::read(sealed)?;
+        // Nothing else vouches for the key's id: a location has one data key.
+        if envelope.kid != DATA_KID {
+            return Err(SealError::Broken);
+        }
         let mut bytes = self.0.open(&envelope, &place.associated_data())?;
         String::from_utf8(std::mem::take(&mut *bytes))
             .map(Secret::new)

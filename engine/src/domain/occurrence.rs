@@ -14,6 +14,9 @@ use cron::Schedule;
 use super::local;
 use super::time::Timestamp;
 
+/// Nothing is looked for from this year on, nor before 1970: the crate's own years end sooner.
+const END_YEAR: i32 = 2200;
+
 /// A cron line, understood.
 #[derive(Clone, Debug)]
 pub struct CronLine {
@@ -83,11 +86,17 @@ impl CronLine {
 
     /// The first moment after `after` at which the line falls due in `zone`, if there is one.
     pub fn next(&self, after: Timestamp, zone: Tz) -> Option<Timestamp> {
-        if self.fixed_hour {
-            self.next_local(after, zone)
-        } else {
-            self.next_elapsed(after, zone)
+        let from = after.max(Timestamp::default());
+        if from.to_utc().year() >= END_YEAR {
+            return None;
         }
+        let next = if self.fixed_hour {
+            self.next_local(from, zone)
+        } else {
+            self.next_elapsed(from, zone)
+        };
+        // A moment beyond all calendars reads as one of long ago.
+        next.filter(|at| *at > after)
     }
 
     /// Hour `*` or stepped: wherever the local clock shows a matching time, both times in a fold.
@@ -130,7 +139,7 @@ impl CronLine {
         let local = after.to_utc().with_timezone(&zone).naive_local() - Duration::days(1);
         self.schedule
             .after(&Utc.from_utc_datetime(&local))
-            .take_while(|at| at.year() < 2200)
+            .take_while(|at| at.year() < END_YEAR)
             .map(|at| at.naive_utc())
             .filter(|at| local::has(at.date(), zone))
             .map(|at| local::first(at, zone))
