@@ -14,6 +14,7 @@ use std::sync::Arc;
 
 use rejoinder_engine::adapter::Adapter;
 
+pub use self::address::is_global;
 pub use self::call::{Calls, Reach};
 
 /// Where the providers are, and how they are spoken to.

@@ -14,6 +14,7 @@ mod database;
 mod delivering;
 mod embedding;
 mod endpoints;
+mod fuzzing;
 mod handover;
 mod hours;
 mod house;

@@ -102,7 +102,8 @@ const ARROWS: &[Arrows] = &[
     },
     Arrows {
         folder: "tests",
-        uses: &[],
+        // What is fuzzed is a library, because `cargo fuzz` asks for it from outside.
+        uses: &[ADAPTERS, ENGINE],
         tests_use: &[ADAPTERS, ENGINE, MIGRATIONS, UI, SERVER],
     },
 ];
