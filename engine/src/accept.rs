@@ -3,27 +3,15 @@
 mod routing;
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use crate::adapter::{Adapter, Refused, Reply, Webhook};
 use crate::core::{Core, OutLane};
 use crate::domain::inbound::Inbound;
+use crate::gate::{Caller, Inside};
 use crate::setup::ChannelSetup;
 use crate::store::{self, Record, RecordItem, Stray};
 
 use self::routing::{Place, Routing, Verifier, candidates};
-
-/// Conversations in which someone waits for rules or for an answer that could leave now, above which
-/// acknowledgements wait, too: else they outrun the answers. What a provider paused does not count, nor what
-/// nobody waits for.
-const MANY_WAITING: usize = 500;
-/// Likewise for a provider that hardly comes again: it is shed last, and has this room for itself.
-const VERY_MANY_WAITING: usize = 2_000;
-/// How long an acknowledgement waits at most; then the webhook is refused for now, and comes again or
-/// is found by a sweep.
-const MAX_WAIT: Duration = Duration::from_secs(3);
-/// How often it is looked whether the wait is over.
-const GLANCE: Duration = Duration::from_millis(5);
 
 /// A webhook was not accepted.
 #[derive(Debug, thiserror::Error)]
@@ -83,7 +71,7 @@ async fn take(
     adapter: &Arc<dyn Adapter>,
     webhook: &Webhook,
 ) -> Result<Accepted, Error> {
-    admit(core, adapter.as_ref()).await?;
+    let _inside = admit(core, adapter.as_ref()).await?;
     let channels = core.setup.channels().await?;
     let candidates = candidates(core, adapter, &channels, webhook);
     if candidates.is_empty() {
@@ -107,29 +95,24 @@ async fn take(
     })
 }
 
-/// Waits until rules and senders have caught up with what was accepted before.
-async fn admit(core: &Core, adapter: &dyn Adapter) -> Result<(), Error> {
-    let most = if adapter.comes_again() {
-        MANY_WAITING
+/// Lets a webhook in once rules and senders have caught up with those before it.
+async fn admit<'a>(core: &'a Core, adapter: &dyn Adapter) -> Result<Inside<'a>, Error> {
+    let caller = if adapter.comes_again() {
+        Caller::ComesAgain
     } else {
-        VERY_MANY_WAITING
+        Caller::ComesOnce
     };
-    let mut waited = Duration::ZERO;
-    while waiting(core) > most {
-        if waited >= MAX_WAIT {
-            return Err(store::Error::Overloaded.into());
-        }
-        tokio::time::sleep(GLANCE).await;
-        waited += GLANCE;
-    }
-    Ok(())
+    let admitted = core.gate.enter(caller, core.clock.as_ref(), || waiting(core));
+    Ok(admitted.await.ok_or(store::Error::Overloaded)?)
 }
 
 /// Whether so much waits for rules and senders that what can wait should.
 pub(crate) fn is_crowded(core: &Core) -> bool {
-    waiting(core) > MANY_WAITING
+    core.gate.is_full(core.clock.now(), waiting(core))
 }
 
+/// Conversations in which someone waits for a turn: what a provider paused does not count, nor what nobody
+/// waits for.
 fn waiting(core: &Core) -> usize {
     core.inbox.live_lanes() + core.outbox.live_lanes()
 }

@@ -16,6 +16,7 @@ use crate::domain::event::{Event, Payload};
 use crate::domain::ids::{ChannelId, ConversationId, DeliveryId, EventId, LocationId};
 use crate::domain::time::{Span, Timestamp};
 use crate::guard::Guard;
+use crate::gate::Gate;
 use crate::halt::Halt;
 use crate::lanes::{Item, Key, Lanes, Urgency};
 use crate::mutant::Mutant;
@@ -115,6 +116,8 @@ pub(crate) struct Core {
     pub(crate) inbox: Lanes<LaneKey, Event>,
     /// Deliveries that wait to leave.
     pub(crate) outbox: Lanes<OutLane, Box<Delivery>>,
+    /// Lets webhooks in as fast as they can be answered.
+    pub(crate) gate: Gate,
     pub(crate) pace: Pace,
     pub(crate) breakers: Breakers,
     pub(crate) guard: Guard,

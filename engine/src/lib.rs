@@ -16,6 +16,7 @@ mod deliver;
 pub mod domain;
 mod engine;
 mod guard;
+mod gate;
 mod halt;
 mod lanes;
 mod mutant;

@@ -17,6 +17,11 @@ use crate::store::{self, Due, Fire, HeldAnswer, Schedule, TimerRow};
 const MAX_BATCH: u64 = 200;
 /// Occurrences of one cron line fired in one transaction at most; after downtime there may be many.
 const MAX_TICKS: usize = 50;
+/// Conversations that may wait for their rules before more is fired: after downtime a hundred thousand timers
+/// are due, and the database keeps them as well as memory does.
+const MANY_AHEAD: usize = 1_000;
+/// The nap until they are fewer.
+const SHORT_NAP: Span = Span::from_ms(50);
 /// The longest nap: another process may have set a timer.
 const NAP: Span = Span::seconds(1);
 
@@ -139,10 +144,11 @@ pub(crate) async fn run(core: &Core) {
             return;
         }
         if now >= look_at || look_at.since(now) > NAP {
-            if attempt(core).await {
+            let is_ahead = core.inbox.ready_lanes() >= MANY_AHEAD;
+            if !is_ahead && attempt(core).await {
                 continue;
             }
-            look_at = now + NAP;
+            look_at = now + if is_ahead { SHORT_NAP } else { NAP };
         }
         let resting = [core.inbox.advance(now), core.outbox.advance(now)];
         let until = resting.into_iter().flatten().fold(look_at, Timestamp::min);

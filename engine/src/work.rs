@@ -69,9 +69,11 @@ pub(crate) async fn step(core: &Arc<Core>, hand_over: HandOver) -> bool {
         // An earlier event of a conversation may be on disk without anyone knowing of it.
         return false;
     }
-    let Some(Taken { key, item, .. }) = core.inbox.take() else {
+    let Some(Taken { key, item, urgency }) = core.inbox.take() else {
         return false;
     };
+    let is_live = urgency == Urgency::Live;
+    let _counted = is_live.then(|| core.gate.count());
     let processing = AssertUnwindSafe(attend(core, key, &item, hand_over));
     let until = match processing.catch_unwind().await {
         Ok(Ok(until)) => until,
@@ -90,7 +92,12 @@ pub(crate) async fn step(core: &Arc<Core>, hand_over: HandOver) -> bool {
     };
     match until {
         Some(until) => core.inbox.rest(key, item, until),
-        None => core.inbox.done(key),
+        None => {
+            core.inbox.done(key);
+            if is_live {
+                core.gate.done();
+            }
+        }
     }
     true
 }

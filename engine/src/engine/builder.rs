@@ -13,6 +13,7 @@ use crate::clock::{Clock, SystemClock};
 use crate::core::{Core, SEND_PERMITS, TRIALS};
 use crate::crypto::{Secret, Vault};
 use crate::guard::Guard;
+use crate::gate::Gate;
 use crate::halt::Halt;
 use crate::lanes::Lanes;
 use crate::pace::Pace;
@@ -208,6 +209,7 @@ impl Builder {
             began_at,
             inbox: Lanes::new(),
             outbox: Lanes::new(),
+            gate: Gate::default(),
             pace: Pace::default(),
             breakers: Breakers::default(),
             guard: Guard::default(),

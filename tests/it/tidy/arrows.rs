@@ -200,7 +200,7 @@ const STOREYS: &[&[&str]] = &[
     &["clock", "crypto"],
     &["adapter", "caller", "script", "store"],
     &[
-        "breaker", "decide", "guard", "halt", "lanes", "pace", "retry", "rota",
+        "breaker", "decide", "gate", "guard", "halt", "lanes", "pace", "retry", "rota",
     ],
     &["setup"],
     &["core"],
