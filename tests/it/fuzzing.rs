@@ -14,8 +14,9 @@ use std::fs::{self, File};
 use std::io::{Seek as _, Write as _};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
+use rejoinder_engine::clock::{Clock, SystemClock};
 use rejoinder_tests::{TARGETS, Target, files};
 
 use self::mutate::Mutator;
@@ -142,8 +143,7 @@ fn fuzz(name: &str) {
             hook(info);
         }
     }));
-    let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH);
-    let seed = u64::try_from(since_epoch.expect("after 1970").as_millis()).expect("a number");
+    let seed = u64::try_from(SystemClock.now().ms()).expect("after 1970");
     let last = std::env::temp_dir().join(format!("rejoinder-fuzz-{name}-{}", std::process::id()));
     let mut fuzzing = Fuzzing {
         target,

@@ -1,5 +1,6 @@
 //! End to end, in one binary: each module says who, what, then.
 
+mod backpressure;
 mod beginnings;
 mod bursts;
 mod cancelling;
@@ -12,6 +13,7 @@ mod crash;
 mod crm;
 mod database;
 mod delivering;
+mod draining;
 mod embedding;
 mod endpoints;
 mod fuzzing;

@@ -108,7 +108,7 @@ fn put(value: &mut Value, place: usize, new: Value) {
 fn remove(value: &mut Value, place: usize, chance: &mut Chance) {
     match nth(value, place) {
         Some(Value::Array(items)) if !items.is_empty() => {
-            drop(items.remove(chance.index(items.len())))
+            drop(items.remove(chance.index(items.len())));
         }
         Some(Value::Object(members)) if !members.is_empty() => {
             let key = members.keys().nth(chance.index(members.len())).cloned();
