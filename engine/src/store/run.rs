@@ -64,12 +64,13 @@ impl LocationStore<'_> {
     /// # Errors
     /// The database failed.
     pub async fn runs(&self, event_id: EventId) -> Result<Vec<RunRow>, Error> {
-        let rows = Entity::find()
+        let mut rows = Entity::find()
             .filter(Column::LocationId.eq(self.location_id.uuid()))
             .filter(Column::EventId.eq(event_id.uuid()))
-            .order_by_asc(Column::Id)
             .all(self.reader())
             .await?;
+        // Asked for an order, SQLite walks all runs of the location in it instead of looking the event up.
+        rows.sort_by_key(|row| row.id);
         rows.into_iter().map(RunRow::try_from).collect()
     }
 }
