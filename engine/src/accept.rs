@@ -7,6 +7,7 @@ use std::sync::Arc;
 use crate::adapter::{Adapter, Refused, Reply, Webhook};
 use crate::core::{Core, OutLane};
 use crate::domain::inbound::Inbound;
+use crate::failpoint::Point;
 use crate::gate::{Caller, Inside};
 use crate::setup::ChannelSetup;
 use crate::store::{self, Record, RecordItem, Stray};
@@ -234,6 +235,7 @@ async fn write(
     strays: Vec<Stray>,
 ) -> Result<Counts, store::Error> {
     let unrouted = strays.len();
+    Point::AcceptVerified.pass().await?;
     let recorded = core
         .store
         .record(Record {
@@ -252,6 +254,7 @@ async fn write(
         core.outbox
             .wake(OutLane::InOrder(location_id, conversation_id));
     }
+    Point::AcceptRecorded.pass().await?;
     Ok(counts)
 }
 

@@ -15,8 +15,9 @@ pub mod decide;
 mod deliver;
 pub mod domain;
 mod engine;
-mod guard;
+mod failpoint;
 mod gate;
+mod guard;
 mod halt;
 mod lanes;
 mod mutant;
@@ -38,7 +39,9 @@ pub use accept::{Accepted, Counts, Error as AcceptError};
 pub use breaker::ChannelPause;
 pub use engine::{Builder, Engine, Error};
 #[cfg(feature = "mutants")]
-pub use mutant::Mutant;
+pub use failpoint::{Action, Failpoint, Point};
+#[cfg(feature = "mutants")]
+pub use mutant::{Mutant, Shown};
 pub use provision::{
     ChannelChange, EndpointChange, LocationChange, NewChannel, NewEndpoint, NewLocation,
     PersonSend, Problem, Published, RuleAssistance, RuleCheck, SyncedAccount, Upcoming,

@@ -21,6 +21,7 @@ use crate::core::Core;
 use crate::domain::ids::RequestId;
 use crate::domain::request::{Fault, Request, Response};
 use crate::domain::time::{Span, Timestamp};
+use crate::failpoint::Point;
 use crate::script;
 use crate::setup::EndpointSetup;
 use crate::store::{self, AnswerRequest, RetryRequest};
@@ -135,9 +136,10 @@ enum Ending {
 
 async fn write(core: &Core, ending: Ending) -> Result<(), store::Error> {
     match ending {
-        Ending::Answered(answer) => core.store.write(*answer).await.map(drop),
-        Ending::Again(retry) => core.store.write(retry).await,
+        Ending::Answered(answer) => core.store.write(*answer).await.map(drop)?,
+        Ending::Again(retry) => core.store.write(retry).await?,
     }
+    Ok(Point::RequestWritten.pass().await?)
 }
 
 #[tracing::instrument(name = "engine.request", level = "debug", skip_all,
@@ -203,8 +205,15 @@ async fn call(core: &Core, request: &Request) -> Outcome {
         data: request.data.clone(),
         timeout: endpoint.timeout_ms,
     };
+    if Point::RequestDue.pass().await.is_err() {
+        return Outcome::Error(CallError::NotConnected);
+    }
     let called = AssertUnwindSafe(async { caller.call(call).await });
-    match called.catch_unwind().await {
+    let called = called.catch_unwind().await;
+    if Point::RequestAnswered.pass().await.is_err() {
+        return Outcome::Error(CallError::Broken);
+    }
+    match called {
         Ok(Ok(answer)) => Outcome::Answer(answer),
         Ok(Err(error)) => Outcome::Error(error),
         Err(_) => {

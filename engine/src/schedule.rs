@@ -11,6 +11,7 @@ use crate::domain::ids::LocationId;
 use crate::domain::misfire::{self, Misfire, Missed};
 use crate::domain::occurrence::CronLine;
 use crate::domain::time::{Span, Timestamp};
+use crate::failpoint::Point;
 use crate::store::{self, Due, Fire, HeldAnswer, Schedule, TimerRow};
 
 /// Fired in one transaction at most.
@@ -43,7 +44,9 @@ pub(crate) async fn step(core: &Core) -> Result<usize, store::Error> {
     }
     let count = due.len();
     if count > 0 {
+        Point::FireDue.pass().await?;
         core.store.write(Fire { due, now }).await?;
+        Point::FireFired.pass().await?;
     }
     Ok(count + fanout::step(core, now).await?)
 }

@@ -22,6 +22,7 @@ use crate::domain::ids::{ConversationId, EventId, LocationId};
 use crate::domain::run::Outcome;
 use crate::domain::snapshot::{Line, Snapshot};
 use crate::domain::time::{Span, Timestamp};
+use crate::failpoint::Point;
 use crate::lanes::{Taken, Urgency};
 use crate::setup::LocationSetup;
 use crate::store::{self, Commit, CountAttempt, Counted, DeliveryFilter, UncountAttempt};
@@ -142,7 +143,7 @@ async fn attempt(
                 .unwrap_or(0),
         };
         match core.store.write(count).await? {
-            Counted::Attempt => {}
+            Counted::Attempt => Point::DecideCounted.pass().await?,
             Counted::Wait(attempts) => return Ok(Some(ready_at(core, attempts))),
             Counted::PutAside => {
                 tracing::error!(location.id = %event.location_id, event.id = %event.id,
@@ -207,6 +208,7 @@ async fn process(core: &Arc<Core>, burst: &Burst, hand_over: HandOver) -> Result
                 "a rule failed");
         }
     }
+    Point::DecideDecided.pass().await?;
     // A delivery that may leave at once is committed as *sending* together with its run.
     let first = (deliveries.iter()).find(|delivery| delivery.state == DeliveryState::Ready);
     let reservation = match (hand_over, first) {
@@ -244,6 +246,7 @@ async fn process(core: &Arc<Core>, burst: &Burst, hand_over: HandOver) -> Result
         Err(store::Error::Stale) => Vec::new(),
         Err(error) => return Err(error),
     };
+    Point::DecideCommitted.pass().await?;
     if asks {
         core.requested.notify_one();
     }

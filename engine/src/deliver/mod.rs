@@ -22,7 +22,9 @@ use crate::core::{Core, OutLane, urgency_of};
 use crate::domain::delivery::{Delivery, DeliveryState, Flag};
 use crate::domain::location::InDoubtPolicy;
 use crate::domain::time::{Span, Timestamp};
+use crate::failpoint::Point;
 use crate::lanes::{Taken, Urgency};
+use crate::mutant::Mutant;
 use crate::retry::is_expired;
 use crate::store::{self, Depart, Doubt, Doubted, Intend, Intended};
 
@@ -118,7 +120,7 @@ pub(crate) async fn reserve(
     delivery: &Delivery,
     now: Timestamp,
 ) -> Option<Reservation> {
-    if core.halt.is_asked() {
+    if core.halt.is_asked() || Mutant::SendBeforeIntent.is_loose() {
         return None;
     }
     let permit = Arc::clone(&core.permits).try_acquire_owned().ok()?;
@@ -238,6 +240,14 @@ async fn depart(
         node: core.node,
         now,
     };
+    Point::DeliverIntends.pass().await?;
+    if Mutant::SendBeforeIntent.is_loose() {
+        let outcome = ask(core, &way, &delivery).await;
+        return Ok(match core.store.write(depart).await? {
+            Some(delivery) => settle(core, delivery, outcome, now, permit).await,
+            None => Next::Done,
+        });
+    }
     if let Some(delivery) = core.store.write(depart).await? {
         return Ok(send(core, Ok(Some(way)), delivery, permit).await);
     }
@@ -275,15 +285,7 @@ async fn send(
             error.to_string(),
         )),
         Ok(None) => Err(no_way()),
-        Ok(Some(way)) => {
-            use tracing::Instrument as _;
-            let span = tracing::debug_span!("channel.send", channel.id = %delivery.channel_id);
-            let sending = AssertUnwindSafe(request(core, &way, &delivery).instrument(span));
-            sending.catch_unwind().await.unwrap_or_else(|_| {
-                tracing::error!(delivery.id = %delivery.id, channel.id = %delivery.channel_id, "an adapter panicked");
-                Err(SendError::new(SendErrorKind::InDoubt, "the adapter panicked"))
-            })
-        }
+        Ok(Some(way)) => ask(core, &way, &delivery).await,
     };
     pause_or_resume(core, &delivery, &outcome).await;
     settle(core, delivery, outcome, sent_at, permit).await
@@ -311,6 +313,22 @@ async fn pause_or_resume(core: &Core, delivery: &Delivery, outcome: &Result<Stri
     }
 }
 
+/// Makes the request; a panic on its way leaves its fate open.
+async fn ask(core: &Core, way: &Way, delivery: &Delivery) -> Result<String, SendError> {
+    use tracing::Instrument as _;
+    let unsent = |tripped| SendError::new(SendErrorKind::NotConnected, format!("{tripped}"));
+    Point::DeliverIntended.pass().await.map_err(unsent)?;
+    let span = tracing::debug_span!("channel.send", channel.id = %delivery.channel_id);
+    let sending = AssertUnwindSafe(request(core, way, delivery).instrument(span));
+    let outcome = sending.catch_unwind().await.unwrap_or_else(|_| {
+        tracing::error!(delivery.id = %delivery.id, channel.id = %delivery.channel_id, "an adapter panicked");
+        Err(SendError::new(SendErrorKind::InDoubt, "the adapter panicked"))
+    });
+    let unheard = |tripped| SendError::new(SendErrorKind::InDoubt, format!("{tripped}"));
+    Point::DeliverSent.pass().await.map_err(unheard)?;
+    outcome
+}
+
 /// Waiting for evidence is over, or evidence has come: for this message, or for another one.
 async fn doubt(core: &Arc<Core>, mut delivery: Box<Delivery>) -> Result<Next, store::Error> {
     if let Some(next) = Box::pin(lookup::look_up(core, &delivery)).await {
@@ -336,7 +354,9 @@ async fn doubt(core: &Arc<Core>, mut delivery: Box<Delivery>) -> Result<Next, st
         until: now + core.doubt(delivery.channel_id).await,
         now,
     };
+    Point::DoubtEnds.pass().await?;
     let doubted = core.store.write(doubt).await?;
+    Point::DoubtEnded.pass().await?;
     if !matches!(doubted, Doubted::Wait(_)) {
         core.rota.forget(delivery.id);
     }

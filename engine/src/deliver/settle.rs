@@ -10,9 +10,10 @@ use crate::adapter::{SendError, SendErrorKind};
 use crate::core::Core;
 use crate::domain::delivery::{Delivery, DeliveryState, Flag};
 use crate::domain::time::Timestamp;
+use crate::failpoint::Point;
 use crate::mutant::Mutant;
 use crate::retry::{Again, again_at};
-use crate::store::{self, Settle, Settlement};
+use crate::store::{self, Settle, Settled, Settlement};
 
 /// How long a settlement that could not be written rests.
 const REST: Duration = Duration::from_secs(2);
@@ -100,10 +101,7 @@ async fn refusal(
 async fn write(core: &Arc<Core>, mut settle: Settle) -> Next {
     let id = settle.delivery.id;
     loop {
-        match (
-            core.store.settle(settle.clone()).await,
-            &mut settle.settlement,
-        ) {
+        match (settled(core, settle.clone()).await, &mut settle.settlement) {
             (Ok(settled), _) => {
                 core.enqueue_fallbacks(settled.fallback);
                 return next(settle);
@@ -128,6 +126,12 @@ async fn write(core: &Arc<Core>, mut settle: Settle) -> Next {
             }
         }
     }
+}
+
+async fn settled(core: &Core, settle: Settle) -> Result<Settled, store::Error> {
+    let settled = core.store.settle(settle).await?;
+    Point::DeliverSettled.pass().await?;
+    Ok(settled)
 }
 
 fn next(settle: Settle) -> Next {

@@ -6,6 +6,7 @@ use std::time::Duration;
 use crate::core::{Core, urgency};
 use crate::domain::delivery::DeliveryState;
 use crate::domain::time::{Span, Timestamp};
+use crate::failpoint::Point;
 use crate::mutant::Mutant;
 use crate::store::{self, KeepPace, Orphaned};
 
@@ -113,10 +114,11 @@ pub(super) async fn recover(core: &Core) -> Result<(), store::Error> {
 
 /// Loads everything that is open.
 pub(super) async fn load_all(core: &Core) -> Result<(), store::Error> {
+    Point::ResumeBegins.pass().await?;
     let used = core.store.paces(core.clock.now()).await?;
     core.pace.restore(&used);
     load(core, Timestamp::from_ms(i64::MAX), ALL).await?;
-    Ok(())
+    Ok(Point::ResumeEnds.pass().await?)
 }
 
 /// Loads what is open for longer than `age` and that nobody has in hand: a commit of unknown outcome,
@@ -159,8 +161,13 @@ async fn load(core: &Core, before: Timestamp, limit: u64) -> Result<usize, store
                 // It was settled meanwhile.
                 continue;
             }
-            delivery.state = DeliveryState::InDoubt;
-            delivery.not_before = until;
+            Point::ResumeOrphaned.pass().await?;
+            if Mutant::OrphanIsReady.is_loose() {
+                delivery.state = DeliveryState::Ready;
+            } else {
+                delivery.state = DeliveryState::InDoubt;
+                delivery.not_before = until;
+            }
         }
         found += 1;
         core.requeue(Box::new(delivery));

@@ -5,6 +5,7 @@ use crate::core::Core;
 use crate::domain::fanout::Fanout;
 use crate::domain::ids::{ChannelId, ConversationId};
 use crate::domain::time::{Span, Timestamp};
+use crate::failpoint::Point;
 use crate::setup::LocationSetup;
 use crate::store::{self, Course, TurnPage};
 
@@ -36,7 +37,9 @@ pub(super) async fn step(core: &Core, now: Timestamp) -> Result<usize, store::Er
 
 async fn turn_page(core: &Core, fanout: Fanout, now: Timestamp) -> Result<(), store::Error> {
     let page = page(core, fanout, now).await?;
-    core.store.write(page).await.map(drop)
+    Point::FanoutDue.pass().await?;
+    core.store.write(page).await?;
+    Ok(Point::FanoutTurned.pass().await?)
 }
 
 async fn page(core: &Core, fanout: Fanout, now: Timestamp) -> Result<TurnPage, store::Error> {

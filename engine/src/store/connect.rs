@@ -10,6 +10,7 @@ use sea_orm::{
 };
 
 use super::{Error, Store};
+use crate::mutant::Mutant;
 
 /// How long a writer waits for another process's transaction.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
@@ -77,15 +78,20 @@ async fn open_sqlite(path: &str) -> Result<Store, Error> {
 }
 
 async fn connect_sqlite(path: &str, connections: u32) -> Result<DatabaseConnection, Error> {
+    let synchronous = if Mutant::LazySync.is_loose() {
+        SqliteSynchronous::Normal
+    } else {
+        SqliteSynchronous::Full
+    };
     let mut options = ConnectOptions::new(format!("sqlite://{path}?mode=rwc"));
     quiet(&mut options);
     options
         .max_connections(connections)
         .min_connections(1)
-        .map_sqlx_sqlite_opts(|options| {
+        .map_sqlx_sqlite_opts(move |options| {
             options
                 .journal_mode(SqliteJournalMode::Wal)
-                .synchronous(SqliteSynchronous::Full)
+                .synchronous(synchronous)
                 .busy_timeout(BUSY_TIMEOUT)
                 .foreign_keys(true)
                 .pragma("cache_size", "-65536")

@@ -173,6 +173,10 @@ async fn orphan(
         not_before: Set(until.ms()),
         ..Default::default()
     };
-    let to = DeliveryState::InDoubt;
+    let to = if Mutant::OrphanIsReady.is_loose() {
+        DeliveryState::Ready
+    } else {
+        DeliveryState::InDoubt
+    };
     delivery::change_state(tx, key, &[DeliveryState::Sending], to, change, now).await
 }

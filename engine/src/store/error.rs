@@ -3,6 +3,7 @@
 use sea_orm::{DbErr, RuntimeErr};
 
 use crate::crypto::SealError;
+use crate::failpoint::Tripped;
 
 /// The store could not do what was asked.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -74,6 +75,12 @@ fn is_refusal(error: &DbErr) -> bool {
             .any(|class| code.starts_with(class)),
         (_, Ok(number)) => matches!(number & 0xff, 18..=20),
         _ => false,
+    }
+}
+
+impl From<Tripped> for Error {
+    fn from(tripped: Tripped) -> Self {
+        Self::Database(tripped.to_string())
     }
 }
 

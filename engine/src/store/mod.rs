@@ -100,7 +100,7 @@ pub(crate) use rule::{CreateRule, PublishRule, SaveDraft, SwitchRule};
 pub use run::RunRow;
 pub(crate) use schedule::Schedule;
 pub use scratch::Scratch;
-pub(crate) use settle::{Intend, Intended, Settle, Settlement};
+pub(crate) use settle::{Intend, Intended, Settle, Settled, Settlement};
 pub(crate) use sweep::NoteSwept;
 pub(crate) use template::{ForgetTemplate, ReplaceTemplates, SaveTemplate};
 pub use template::{TemplateListRow, TemplateRow};

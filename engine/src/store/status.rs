@@ -13,6 +13,8 @@ use crate::domain::event::{Event, EventState, Payload};
 use crate::domain::ids::{ConversationId, DeliveryId};
 use crate::domain::inbound::{Failure, Stage, Status};
 use crate::domain::time::Timestamp;
+use crate::failpoint::Point;
+use crate::mutant::Mutant;
 
 /// A status, with its times.
 pub(super) struct News<'a> {
@@ -86,6 +88,7 @@ pub(super) async fn record(
     if wanted_by.is_some() {
         lane::advance(tx, channel.location_id, row.delivery.conversation_id).await?;
     }
+    Point::StatusStored.pass().await?;
     let (fallback, settled) = settle_by(tx, &row, news).await?;
     Ok(Applied {
         event: wanted_by.is_some().then_some(stored),
@@ -122,7 +125,12 @@ pub(super) async fn settle_by(
     news: &News<'_>,
 ) -> Result<(Option<Delivery>, bool), Error> {
     let (delivery, status) = (&row.delivery, news.status);
-    let Some(state) = delivery.state.advance(status.stage) else {
+    let advanced = if Mutant::BackwardStatus.is_loose() {
+        Some(DeliveryState::Reached(status.stage))
+    } else {
+        delivery.state.advance(status.stage)
+    };
+    let Some(state) = advanced else {
         return Ok((None, false));
     };
     let mut change: ActiveModel = Default::default();

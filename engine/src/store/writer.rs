@@ -20,6 +20,7 @@ use tokio::task::JoinHandle;
 use super::Error;
 use super::batch::{Batch, Flushed};
 use crate::domain::event::Event;
+use crate::failpoint::Point;
 
 /// Operations in one transaction at most: larger groups add delay without saving syncs worth having.
 const MAX_GROUP: usize = 256;
@@ -302,6 +303,8 @@ async fn write_together(
     connection: &DatabaseConnection,
     jobs: &mut [Box<dyn Job>],
 ) -> Result<(), Failure> {
+    let begun = Point::WriterBegins.pass().await;
+    begun.map_err(|error| Failure::Unreachable(error.into()))?;
     let tx = begin(connection)
         .await
         .map_err(|error| Failure::Unreachable(error.into()))?;
@@ -318,7 +321,9 @@ async fn write_together(
     }
     tx.commit()
         .await
-        .map_err(|error| Failure::Unknown(error.into()))
+        .map_err(|error| Failure::Unknown(error.into()))?;
+    let committed = Point::WriterCommitted.pass().await;
+    committed.map_err(|error| Failure::Unknown(error.into()))
 }
 
 async fn apply(
@@ -329,7 +334,8 @@ async fn apply(
     for job in jobs {
         job.apply(tx, batch).await?;
     }
-    batch.flush(tx).await
+    batch.flush(tx).await?;
+    Ok(Point::WriterApplied.pass().await?)
 }
 
 async fn begin(connection: &DatabaseConnection) -> Result<DatabaseTransaction, DbErr> {

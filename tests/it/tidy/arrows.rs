@@ -196,7 +196,7 @@ fn defaults_that_surprise_are_off() {
 
 /// The engine's modules from the ground up. One may use its own storey and those below.
 const STOREYS: &[&[&str]] = &[
-    &["domain", "mutant"],
+    &["domain", "failpoint", "mutant"],
     &["clock", "crypto"],
     &["adapter", "caller", "script", "store"],
     &[

@@ -84,6 +84,11 @@ impl Store {
             record,
             known: Arc::clone(&self.known),
         };
+        if Mutant::EarlyAcknowledgement.is_loose() {
+            let writer = self.writer.clone();
+            tokio::spawn(async move { writer.write(Urgency::Inbound, operation).await });
+            return Ok(Recorded::default());
+        }
         let mut recorded = self.writer.write(Urgency::Inbound, operation).await?;
         if recorded.peers_changed {
             self.known.forget_peers();
@@ -223,6 +228,9 @@ impl Recorder<'_> {
         let event_id = EventId::generate();
         let external_key = if Mutant::ForgottenKey.is_loose() {
             Cow::Owned(format!("{} {event_id}", message.provider_id))
+        } else if Mutant::ForgetfulDedupe.is_loose() {
+            // The same for as long as this process lives.
+            Cow::Owned(format!("{} {}", message.provider_id, std::process::id()))
         } else {
             Cow::Borrowed(message.provider_id.as_str())
         };
