@@ -1,0 +1,45 @@
+//! The program as a process of its own, and what whoever runs the tests asks for. Knows no scene.
+
+use std::process::{Child, Command, ExitStatus};
+
+/// The program; it does not outlive the test.
+pub(crate) struct Program(Child);
+
+impl Program {
+    pub(crate) fn start(mut command: Command) -> Self {
+        Self(command.spawn().expect("it runs"))
+    }
+
+    /// Ends it as a power switch would end its process.
+    pub(crate) fn kill(mut self) {
+        self.0.kill().expect("it can be ended");
+        self.0.wait().expect("it ends");
+    }
+
+    /// How it ended, if it did.
+    pub(crate) fn ended(&mut self) -> Option<ExitStatus> {
+        self.0.try_wait().expect("it is ours")
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[expect(clippy::print_stdout, reason = "who repeats a run needs its seed")]
+pub(crate) fn say(text: &str) {
+    println!("{text}");
+}
+
+/// How often something is done: as whoever runs the tests says, or as usual.
+pub(crate) fn often(setting: &str, usual: usize) -> usize {
+    #[expect(clippy::disallowed_methods, reason = "the test's own setting")]
+    let said = std::env::var(setting);
+    said.map_or(usual, |text| {
+        let many = text.parse();
+        many.unwrap_or_else(|_| panic!("{setting} is a number"))
+    })
+}
