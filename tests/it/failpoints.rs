@@ -6,13 +6,15 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use rejoinder_engine::domain::time::Span;
 use rejoinder_engine::store::Store;
-use rejoinder_engine::{Action, Mutant, Point, Shown};
+use rejoinder_engine::{Action, Failpoint, Mutant, Point, Shown};
 
 use crate::chance::Chance;
 use crate::checker::Watch;
-use crate::database::Database;
+use crate::database::{Database, on_both};
 use crate::scene::{Errand, Program, Scene, often, say};
+use crate::world::{ADA, World};
 
 /// How often all failpoints are gone through where nobody says otherwise.
 const ROUNDS: usize = 1;
@@ -233,6 +235,24 @@ async fn breaches_of(mutant: Mutant) -> Vec<String> {
     scene.heal(crowd).await;
     program.kill();
     scene.breaches().await
+}
+
+on_both! {
+    async fn what_was_written_unheard_is_decided_before_what_came_after_it(world: World) {
+        world.rule("fn on_message(chat, message) { chat.reply(message.text); }").await;
+        let unheard = Failpoint {
+            point: Point::WriterCommitted,
+            action: Action::Error,
+            nth: 1,
+            told: drop,
+        };
+        unheard.set();
+        // It is acknowledged, because it is found to be there when it is written once more.
+        world.says(ADA, "one").await;
+        world.hears(ADA, "two").await;
+        world.wait(Span::seconds(3)).await;
+        assert_eq!(world.heard(ADA), ["one", "two"]);
+    }
 }
 
 mod heavy {

@@ -105,19 +105,22 @@ pub(super) async fn reload(core: &Core) {
 
 /// Takes up everything that may have been written without anyone knowing; only then are events decided again.
 pub(super) async fn recover(core: &Core) -> Result<(), store::Error> {
+    let tremors = core.store.tremors();
     // Whoever has something in hand may still write it: only events can be ahead of their turn.
     load_lost(core, Span::default()).await?;
-    core.store.calm();
+    core.store.mend(tremors);
     core.inbox.nudge();
     Ok(())
 }
 
 /// Loads everything that is open.
 pub(super) async fn load_all(core: &Core) -> Result<(), store::Error> {
+    let tremors = core.store.tremors();
     Point::ResumeBegins.pass().await?;
     let used = core.store.paces(core.clock.now()).await?;
     core.pace.restore(&used);
     load(core, Timestamp::from_ms(i64::MAX), ALL).await?;
+    core.store.mend(tremors);
     Ok(Point::ResumeEnds.pass().await?)
 }
 

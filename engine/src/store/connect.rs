@@ -229,3 +229,47 @@ async fn number(connection: &DatabaseConnection, query: &str) -> Result<i64, Err
         .await?
         .map_or(0, |row| row.value))
 }
+
+#[cfg(test)]
+mod tests {
+    use sea_orm::DatabaseTransaction;
+
+    use super::super::batch::Batch;
+    use super::super::{Operation, Urgency};
+    use super::*;
+
+    /// What the connection that writes is set to, as an operation sees it.
+    struct Ask;
+
+    impl Operation for Ask {
+        type Output = (i64, String);
+
+        async fn apply(
+            &self,
+            tx: &DatabaseTransaction,
+            _batch: &mut Batch,
+        ) -> Result<Self::Output, Error> {
+            let ask = |text| Statement::from_string(DbBackend::Sqlite, text);
+            let synchronous = ask("SELECT synchronous AS value FROM pragma_synchronous");
+            let synchronous = Number::find_by_statement(synchronous).one(tx).await?;
+            let journal = ask("SELECT journal_mode AS value FROM pragma_journal_mode");
+            let journal = Text::find_by_statement(journal).one(tx).await?;
+            let (synchronous, journal) = synchronous.zip(journal).expect("two rows");
+            Ok((synchronous.value, journal.value))
+        }
+    }
+
+    #[tokio::test]
+    async fn who_writes_waits_for_the_disk() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("test.db");
+        let store = Store::open(&format!("sqlite:{}", path.display())).await;
+        let store = store.expect("it opens");
+        // 2 is FULL.
+        let expected = (2, "wal".to_owned());
+        for urgency in [Urgency::Inbound, Urgency::Result] {
+            let asked = store.writer.write(urgency, Ask).await;
+            assert_eq!(asked.expect("it answers"), expected);
+        }
+    }
+}

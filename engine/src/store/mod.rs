@@ -179,19 +179,24 @@ impl Store {
         self.writer.tell(sink);
     }
 
-    /// Resolves when it became unknown whether something was written.
-    pub(crate) async fn shaken(&self) {
-        self.writer.shaken().await;
+    /// How often it became unknown whether something was written.
+    pub(crate) fn tremors(&self) -> u64 {
+        self.writer.tremors()
     }
 
-    /// Whether it is unknown if something was written.
+    /// Whether something may be written that nobody was told of.
     pub(crate) fn is_shaken(&self) -> bool {
         self.writer.is_shaken()
     }
 
-    /// What may have been written was looked for.
-    pub(crate) fn calm(&self) {
-        self.writer.calm();
+    /// Everything was looked for that became unknown by then.
+    pub(crate) fn mend(&self, tremors: u64) {
+        self.writer.mend(tremors);
+    }
+
+    /// Resolves when it became unknown whether something was written.
+    pub(crate) async fn shaken(&self) {
+        self.writer.shaken().await;
     }
 
     pub(crate) async fn write<O: Operation>(&self, operation: O) -> Result<O::Output, Error> {

@@ -6,7 +6,7 @@
 //! applied twice (another of its group was refused, and it is tried alone), never committed twice.
 
 use std::future::Future;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use futures_util::future::BoxFuture;
@@ -64,20 +64,21 @@ pub(crate) enum Urgency {
 /// Told of the events that were written, in the order in which they were: conversations depend on it.
 pub(crate) type EventSink = Arc<dyn Fn(Vec<Event>) + Send + Sync>;
 
+/// How often it became unknown whether something was written, and up to which time memory was mended since.
+#[derive(Debug, Default)]
+struct Tremors {
+    felt: AtomicU64,
+    mended: AtomicU64,
+    news: Notify,
+}
+
 /// The way to the writer task. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct Writer {
     results: mpsc::Sender<Box<dyn Job>>,
     inbound: mpsc::Sender<Box<dyn Job>>,
     sink: Arc<OnceLock<EventSink>>,
-    shaken: Arc<Shaken>,
-}
-
-/// Whether it is unknown if something was written.
-#[derive(Default)]
-struct Shaken {
-    is_so: AtomicBool,
-    news: Notify,
+    tremors: Arc<Tremors>,
 }
 
 impl Writer {
@@ -86,20 +87,20 @@ impl Writer {
         let (results, results_waiting) = mpsc::channel(MAX_WAITING_RESULTS);
         let (inbound, inbound_waiting) = mpsc::channel(MAX_WAITING_INBOUND);
         let sink = Arc::new(OnceLock::new());
-        let shaken = Arc::new(Shaken::default());
+        let tremors = Arc::<Tremors>::default();
         let task = tokio::spawn(run(
             connection,
             results_waiting,
             inbound_waiting,
             Arc::clone(&sink),
-            Arc::clone(&shaken),
+            Arc::clone(&tremors),
         ));
         (
             Self {
                 results,
                 inbound,
                 sink,
-                shaken,
+                tremors,
             },
             task,
         )
@@ -112,17 +113,22 @@ impl Writer {
 
     /// Resolves when it became unknown whether something was written.
     pub(crate) async fn shaken(&self) {
-        self.shaken.news.notified().await;
+        self.tremors.news.notified().await;
     }
 
-    /// Whether it is unknown if something was written: then what comes next may not be what is next.
+    /// How often it became unknown whether something was written.
+    pub(crate) fn tremors(&self) -> u64 {
+        self.tremors.felt.load(Ordering::SeqCst)
+    }
+
+    /// Whether something may be on disk that nobody was told of. What is told of later must wait.
     pub(crate) fn is_shaken(&self) -> bool {
-        self.shaken.is_so.load(Ordering::SeqCst)
+        self.tremors.mended.load(Ordering::SeqCst) < self.tremors()
     }
 
-    /// What may have been written was looked for.
-    pub(crate) fn calm(&self) {
-        self.shaken.is_so.store(false, Ordering::SeqCst);
+    /// Everything was looked for that became unknown by then.
+    pub(crate) fn mend(&self, tremors: u64) {
+        self.tremors.mended.fetch_max(tremors, Ordering::SeqCst);
     }
 
     /// Writes `operation` and waits until it is on disk.
@@ -203,7 +209,7 @@ async fn run(
     mut results: mpsc::Receiver<Box<dyn Job>>,
     mut inbound: mpsc::Receiver<Box<dyn Job>>,
     sink: Arc<OnceLock<EventSink>>,
-    shaken: Arc<Shaken>,
+    tremors: Arc<Tremors>,
 ) {
     let mut group = Vec::with_capacity(MAX_GROUP);
     let (mut results_open, mut inbound_open) = (true, true);
@@ -222,7 +228,7 @@ async fn run(
             }
         }
         if !group.is_empty() {
-            write_group(&connection, &mut group, sink.get(), &shaken).await;
+            write_group(&connection, &mut group, sink.get(), &tremors).await;
         }
     }
 }
@@ -242,7 +248,7 @@ async fn write_group(
     connection: &DatabaseConnection,
     group: &mut Vec<Box<dyn Job>>,
     sink: Option<&EventSink>,
-    shaken: &Shaken,
+    tremors: &Tremors,
 ) {
     let outcome = if group.len() > 1 {
         write_together(connection, group).await
@@ -265,8 +271,9 @@ async fn write_group(
         }
         Err(Failure::Unknown(error)) => {
             tracing::error!(%error, operations = group.len(), "a commit failed; whether it was written is unknown");
-            shaken.is_so.store(true, Ordering::SeqCst);
-            shaken.news.notify_one();
+            // Before anybody is told of what is written next.
+            tremors.felt.fetch_add(1, Ordering::SeqCst);
+            tremors.news.notify_one();
             Err(error)
         }
     };
