@@ -57,6 +57,13 @@ pub(crate) struct Record {
     pub(crate) received_at: Timestamp,
 }
 
+impl Record {
+    fn has_message(&self) -> bool {
+        let mut items = self.items.iter();
+        items.any(|item| matches!(item.inbound.item, Item::Message { .. }))
+    }
+}
+
 /// What came of the items of one webhook.
 #[derive(Debug, Default)]
 pub(crate) struct Recorded {
@@ -84,7 +91,7 @@ impl Store {
             record,
             known: Arc::clone(&self.known),
         };
-        if Mutant::EarlyAcknowledgement.is_loose() {
+        if Mutant::EarlyAcknowledgement.is_loose() && operation.record.has_message() {
             let writer = self.writer.clone();
             tokio::spawn(async move { writer.write(Urgency::Inbound, operation).await });
             return Ok(Recorded::default());
