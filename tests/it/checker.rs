@@ -69,7 +69,7 @@ pub(crate) async fn breaches(evidence: &Evidence<'_>) -> Vec<String> {
     answered_once(evidence, &events, &deliveries, &mut found);
     taken_once(evidence, &deliveries, &mut found);
     told_last(&events, &deliveries, &mut found);
-    in_order(evidence, &mut found);
+    in_order(evidence, &deliveries, &mut found);
     found
 }
 
@@ -340,7 +340,7 @@ fn told_last(events: &[Seen], deliveries: &[Delivery], found: &mut Vec<String>) 
 }
 
 /// Each customer is answered in the order in which they wrote. What stays in doubt leaves a gap.
-fn in_order(evidence: &Evidence<'_>, found: &mut Vec<String>) {
+fn in_order(evidence: &Evidence<'_>, deliveries: &[Delivery], found: &mut Vec<String>) {
     let mut wrote: HashMap<&str, Vec<&str>> = HashMap::new();
     for acknowledged in evidence.acknowledged {
         let texts = wrote.entry(&acknowledged.customer).or_default();
@@ -365,7 +365,28 @@ fn in_order(evidence: &Evidence<'_>, found: &mut Vec<String>) {
             .iter()
             .all(|text| expected.any(|expected| expected == text));
         if !is_ordered {
-            found.push(format!("{customer} was answered out of order: {texts:?}"));
+            let theirs = deliveries.iter().filter(|it| {
+                let text = it.content.text();
+                texts.contains(&text)
+            });
+            let theirs: Vec<String> = theirs.map(history).collect();
+            found.push(format!(
+                "{customer} was answered out of order: {texts:?}, by {theirs:#?}"
+            ));
         }
     }
+}
+
+/// What tells how a delivery came to be where it is.
+fn history(delivery: &Delivery) -> String {
+    format!(
+        "{} at {} decided {}: {} after {} attempts, not before {}, {}",
+        delivery.id,
+        delivery.position,
+        delivery.created_at,
+        delivery.state.name(),
+        delivery.attempts,
+        delivery.not_before,
+        delivery.flags
+    )
 }

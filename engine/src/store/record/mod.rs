@@ -57,13 +57,6 @@ pub(crate) struct Record {
     pub(crate) received_at: Timestamp,
 }
 
-impl Record {
-    fn has_message(&self) -> bool {
-        let mut items = self.items.iter();
-        items.any(|item| matches!(item.inbound.item, Item::Message { .. }))
-    }
-}
-
 /// What came of the items of one webhook.
 #[derive(Debug, Default)]
 pub(crate) struct Recorded {
@@ -91,7 +84,9 @@ impl Store {
             record,
             known: Arc::clone(&self.known),
         };
-        if Mutant::EarlyAcknowledgement.is_loose() && operation.record.has_message() {
+        let is_message = |item: &RecordItem| matches!(item.inbound.item, Item::Message { .. });
+        if Mutant::EarlyAcknowledgement.is_loose() && operation.record.items.iter().any(is_message)
+        {
             let writer = self.writer.clone();
             tokio::spawn(async move { writer.write(Urgency::Inbound, operation).await });
             return Ok(Recorded::default());
