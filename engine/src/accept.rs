@@ -103,7 +103,9 @@ async fn admit<'a>(core: &'a Core, adapter: &dyn Adapter) -> Result<Inside<'a>, 
     } else {
         Caller::ComesOnce
     };
-    let admitted = core.gate.enter(caller, core.clock.as_ref(), || waiting(core));
+    let admitted = core
+        .gate
+        .enter(caller, core.clock.as_ref(), || waiting(core));
     Ok(admitted.await.ok_or(store::Error::Overloaded)?)
 }
 

@@ -134,9 +134,18 @@ mod tests {
         let nobody = || 0;
         let mut inside = Vec::new();
         for _ in 0..FEW {
-            inside.push(gate.enter(Caller::ComesAgain, &clock, nobody).await.expect("there is room"));
+            inside.push(
+                gate.enter(Caller::ComesAgain, &clock, nobody)
+                    .await
+                    .expect("there is room"),
+            );
         }
-        assert!(gate.enter(Caller::ComesAgain, &clock, nobody).await.is_none(), "it is full");
+        assert!(
+            gate.enter(Caller::ComesAgain, &clock, nobody)
+                .await
+                .is_none(),
+            "it is full"
+        );
         for _ in 0..10 {
             for _ in 0..100 {
                 gate.done();
@@ -150,8 +159,17 @@ mod tests {
         }
         assert!((270..=280).contains(&inside.len()), "{}", inside.len());
         inside.clear();
-        assert!(gate.enter(Caller::ComesAgain, &clock, || 270).await.is_some());
-        assert!(gate.enter(Caller::ComesAgain, &clock, || 280).await.is_none(), "others wait");
+        assert!(
+            gate.enter(Caller::ComesAgain, &clock, || 270)
+                .await
+                .is_some()
+        );
+        assert!(
+            gate.enter(Caller::ComesAgain, &clock, || 280)
+                .await
+                .is_none(),
+            "others wait"
+        );
     }
 
     #[tokio::test]

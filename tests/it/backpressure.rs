@@ -285,6 +285,7 @@ async fn offer_twice_as_much(database: Database) {
         store: &store,
         location_id: scene.location_id,
         acknowledged: &seen.acknowledged,
+        also: Vec::new(),
         received: &received,
     };
     let found = breaches(&evidence).await;

@@ -266,6 +266,7 @@ async fn give_up_and_look(database: Database, way: Way) {
         store,
         location_id: scene.location_id,
         acknowledged: &acknowledged,
+        also: Vec::new(),
         received: &received,
     };
     let found = breaches(&evidence).await;

@@ -3,8 +3,8 @@
 //! The request is written only after *sending* is on disk, and it carries our id; whatever happens
 //! then, the delivery is accepted, to be tried again, failed, or in doubt, and nothing else.
 
-mod sequence;
 mod lookup;
+mod sequence;
 mod settle;
 mod way;
 

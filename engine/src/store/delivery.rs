@@ -195,47 +195,6 @@ impl LocationStore<'_> {
     }
 }
 
-impl LocationStore<'_> {
-    /// Whether something was sent, or is about to be, since the event of a number.
-    pub(crate) async fn is_answered(&self, id: ConversationId, seq: i64) -> Result<bool, Error> {
-        let unsent = [
-            DeliveryState::Reached(Stage::Failed),
-            DeliveryState::Cancelled,
-        ];
-        let sent = Entity::find()
-            .filter(Column::LocationId.eq(self.location_id.uuid()))
-            .filter(Column::ConversationId.eq(id.uuid()))
-            .filter(Column::Position.gte(Delivery::position(seq, 0)))
-            .filter(Column::State.is_not_in(unsent.map(DeliveryState::name)))
-            .one(self.reader())
-            .await?;
-        Ok(sent.is_some())
-    }
-}
-
-impl LocationStore<'_> {
-    /// When the latest message before a position was taken by the provider, if the customer does not have it
-    /// yet, and it was taken after a moment.
-    pub(crate) async fn on_its_way_before(
-        &self,
-        id: ConversationId,
-        position: i64,
-        after: Timestamp,
-    ) -> Result<Option<Timestamp>, Error> {
-        let on_its_way = [Stage::Accepted, Stage::Sent].map(DeliveryState::Reached);
-        let row = Entity::find()
-            .filter(Column::LocationId.eq(self.location_id.uuid()))
-            .filter(Column::ConversationId.eq(id.uuid()))
-            .filter(Column::Position.lt(position))
-            .filter(Column::State.is_in(on_its_way.map(DeliveryState::name)))
-            .filter(Column::UpdatedAt.gt(after.ms()))
-            .order_by_desc(Column::Position)
-            .one(self.reader())
-            .await?;
-        Ok(row.map(|row| Timestamp::from_ms(row.updated_at)))
-    }
-}
-
 /// Rule, run and event that wanted a delivery, as columns; a person has none.
 fn origin_columns(origin: Origin) -> (Option<Uuid>, Option<Uuid>, Option<Uuid>) {
     match origin {

@@ -38,6 +38,7 @@ mod message;
 mod note;
 mod pace;
 mod person;
+mod progress;
 mod record;
 mod replay;
 mod request;
