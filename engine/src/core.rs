@@ -25,6 +25,7 @@ use crate::rota::Rota;
 use crate::script::testing::TestHost;
 use crate::setup::Setup;
 use crate::store::{Scratch, Store};
+use crate::unsent::Unsent;
 
 /// Messages on their way to providers at once, per process (decisions: send permits).
 pub(crate) const SEND_PERMITS: usize = 64;
@@ -131,6 +132,7 @@ pub(crate) struct Core {
     pub(crate) tests: OnceLock<TestHost>,
     /// Rules whose tests may be run at once.
     pub(crate) trials: Semaphore,
+    pub(crate) unsent: Unsent,
     /// Told when a rule has asked for a call.
     pub(crate) requested: Notify,
 }

@@ -33,6 +33,7 @@ mod setup;
 pub mod simulate;
 pub mod store;
 mod sweep;
+mod unsent;
 mod work;
 
 pub use accept::{Accepted, Counts, Error as AcceptError};

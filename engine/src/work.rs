@@ -9,16 +9,16 @@ use std::sync::Arc;
 
 use futures_util::FutureExt as _;
 
-use self::gather::{Burst, Gathered, gather};
+use self::gather::{Burst, Gathered, gather, gathered};
 use self::restrain::restrain;
 use crate::adapter::Signal;
 use crate::core::{Core, LaneKey, urgency};
-use crate::decide::{ActiveRule, Decision, ON_WINDOW_CLOSING, Question, Visit, decide};
-use crate::deliver;
+use crate::decide::{Decision, ON_WINDOW_CLOSING, Question, decide};
+use crate::deliver::{self, Reservation};
 use crate::domain::content::Content;
 use crate::domain::delivery::{DeliveryState, Flag};
 use crate::domain::event::{Event, Payload};
-use crate::domain::ids::{ConversationId, EventId, LocationId};
+use crate::domain::ids::{ConversationId, LocationId};
 use crate::domain::run::Outcome;
 use crate::domain::snapshot::{Line, Snapshot};
 use crate::domain::time::{Span, Timestamp};
@@ -243,8 +243,15 @@ async fn process(core: &Arc<Core>, burst: &Burst, hand_over: HandOver) -> Result
     };
     let deliveries = match committed {
         Ok(deliveries) => deliveries,
-        Err(store::Error::Stale) => Vec::new(),
-        Err(error) => return Err(error),
+        // It was committed before, and nobody heard of it.
+        Err(store::Error::Stale) => {
+            drop(reservation);
+            return follow(core, event).await;
+        }
+        Err(error) => {
+            reservation.into_iter().for_each(Reservation::give_up);
+            return Err(error);
+        }
     };
     Point::DecideCommitted.pass().await?;
     if asks {
@@ -272,14 +279,13 @@ async fn process(core: &Arc<Core>, burst: &Burst, hand_over: HandOver) -> Result
     Ok(())
 }
 
-/// What the rules know of messages that were decided with a later one.
-fn gathered(setup: &LocationSetup, into: EventId) -> String {
-    let visit = |rule: &ActiveRule| Visit {
-        rule_id: rule.id,
-        outcome: Outcome::Gathered { into },
-    };
-    let visits: Vec<Visit> = setup.rules.iter().map(visit).collect();
-    store::write_json(&visits)
+/// Takes up what an event's rules wanted to send when it was decided, before the next one is.
+async fn follow(core: &Core, event: &Event) -> Result<(), store::Error> {
+    let open = core.store.of(event.location_id).open_of(event.id).await?;
+    for delivery in open {
+        deliver::take_up(core, Box::new(delivery)).await?;
+    }
+    Ok(())
 }
 
 #[tracing::instrument(name = "engine.decide", level = "debug", skip_all, fields(event.id = %burst.event.id))]

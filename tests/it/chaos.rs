@@ -1,15 +1,17 @@
-//! The engine on a clock moved by hand, between customers and a provider that do whatever may happen, by a
-//! seed: webhooks come twice and at once, sends are refused, dropped before or after they were taken, the
-//! process dies, statuses come late and in any order. `REJOINDER_SEEDS=10000 tests/run --fast chaos` plays
+//! The engine on a clock moved by hand, between customers of three shops and two providers that do whatever may
+//! happen, by a seed: webhooks come twice and at once, sends are refused, dropped before or after they were
+//! taken, the process dies, statuses come late, in any order, and wrong. `REJOINDER_SEEDS=10000 tests/run --fast chaos` plays
 //! more of them; a seed that was red once stands in `RED`.
 
-use rejoinder_adapters::simulator::Fault;
+mod shops;
+
+use rejoinder_adapters::simulator::{Face, Fault};
 use rejoinder_engine::domain::time::Span;
 use rejoinder_engine::{Mutant, Shown};
-use serde_json::Value;
 
+use self::shops::{Copies, Shop};
 use crate::chance::Chance;
-use crate::checker::{Acknowledged, Evidence, Watch, breaches, open_work};
+use crate::checker::open_work;
 use crate::database::Database;
 use crate::world::{Customer, World};
 
@@ -19,7 +21,7 @@ const RED: [u64; 0] = [];
 const SEEDS_ON_SQLITE: u64 = 150;
 const SEEDS_ON_POSTGRES: u64 = 50;
 /// Things that happen before everybody behaves again.
-const STEPS: usize = 40;
+const STEPS: usize = 60;
 /// Time does not pass in larger steps: a reply must not grow stale for want of a look.
 const LONGEST_WAIT_S: u64 = 20;
 /// Looks until nothing may be left: more than all waits for evidence and pace together take.
@@ -51,28 +53,18 @@ const CUSTOMERS: [Customer; 4] = [
 /// A play by one seed.
 struct Play {
     world: World,
+    shops: Vec<Shop>,
     chance: Chance,
-    acknowledged: Vec<Acknowledged>,
-    watch: Watch,
-    /// What was seen to go backwards.
-    backwards: Vec<String>,
 }
 
 impl Play {
     async fn begin(database: Database, seed: u64) -> Self {
         let world = World::on(database).await;
-        world.rule(RULE).await;
-        // Its customers write as fast as no person does.
-        let none = serde_json::json!({ "per_minute": 0, "per_hour": 0, "circles": false });
-        world
-            .configure(serde_json::json!({ "loop_guard": none }))
-            .await;
+        let shops = Shop::open_all(&world, RULE).await;
         Self {
             world,
+            shops,
             chance: Chance::from_seed(seed),
-            acknowledged: Vec::new(),
-            watch: Watch::default(),
-            backwards: Vec::new(),
         }
     }
 
@@ -87,67 +79,73 @@ impl Play {
                 self.world.wait(span).await;
             }
             87..92 => self.world.restart().await,
-            _ => self.tell().await,
+            _ => Box::pin(self.tell()).await,
         }
-        let store = self.world.engine.store();
-        let seen = self.watch.look(store, self.world.location_id).await;
-        self.backwards.extend(seen);
+        for shop in &mut self.shops {
+            shop.look(&self.world).await;
+        }
+    }
+
+    /// Most customers write to the first shop, so that much happens in one place.
+    fn shop(&mut self) -> usize {
+        *self.chance.pick(&[0, 0, 0, 1, 2, 2])
     }
 
     /// A customer writes, and the webhook comes up to three times, at once or one after the other.
     async fn say(&mut self) {
         let customer = *self.chance.pick(&CUSTOMERS);
-        let text = format!("{} says {}", customer.name, self.acknowledged.len());
-        let body = self.world.message(customer, &text);
-        let copies = self.chance.between(1, 3);
+        let copies = 1 + self.chance.index(3);
         let is_at_once = self.chance.between(0, 1) == 0;
-        let accept = || async {
-            let accepted = self.world.accept(&body).await;
-            accepted.expect("it is acknowledged");
-        };
-        if is_at_once && copies > 1 {
-            tokio::join!(accept(), accept(), accept());
+        let copies = if is_at_once && copies > 1 {
+            Copies::AtOnce
         } else {
-            for _ in 0..copies {
-                accept().await;
-            }
-        }
-        let read: Value = serde_json::from_slice(&body).expect("JSON");
-        let id = &read["entry"][0]["changes"][0]["value"]["messages"][0]["id"];
-        self.acknowledged.push(Acknowledged {
-            id: id.as_str().expect("an id").to_owned(),
-            customer: customer.phone.to_owned(),
-            text,
-        });
+            Copies::InTurn(copies)
+        };
+        let shop = self.shop();
+        self.shops[shop].hear(&self.world, customer, copies).await;
     }
 
-    /// The next sends meet something.
+    /// The next sends of a provider meet something.
     fn fault(&mut self) {
         let faults = [
             Fault::AcceptThenDrop,
             Fault::DropUnprocessed,
             Fault::EmptyServerError,
-            Fault::Refuse(131_016),
-            Fault::Refuse(131_056),
-            Fault::Refuse(130_429),
             Fault::TooManyRequests {
                 retry_after: Span::seconds(5),
             },
+            // Of each provider: try again later; too fast to this customer, or at all.
+            Fault::Refuse(131_016),
+            Fault::Refuse(131_056),
+            Fault::Refuse(130_429),
         ];
-        let fault = self.chance.pick(&faults).clone();
+        let shop = self.shop();
+        let face = self.shops[shop].face();
+        let mut fault = self.chance.pick(&faults).clone();
+        if let (Face::Twilio, Fault::Refuse(_)) = (face, &fault) {
+            fault = Fault::Refuse(*self.chance.pick(&[20_429, 63_018]));
+        }
         let count = 1 + self.chance.index(2);
-        self.world.simulator.fault_next(count, fault);
+        self.world.simulator.fault_next_of(face, count, fault);
     }
 
-    /// The provider tells of a message, in no order.
+    /// The provider tells of a message: in no order, and at times what is wrong.
     async fn tell(&mut self) {
-        let received = self.world.simulator.received();
-        if received.is_empty() {
+        let shop = self.shop();
+        let shop = &mut self.shops[shop];
+        let taken = shop.taken(&self.world);
+        if taken.is_empty() {
             return;
         }
-        let message = self.chance.pick(&received);
-        let stage = *self.chance.pick(&["sent", "delivered", "read"]);
-        self.world.status(message, stage, None).await;
+        let message = self.chance.pick(&taken);
+        match *self
+            .chance
+            .pick(&["sent", "delivered", "read", "failed", "nothing"])
+        {
+            "nothing" => shop.tell_of_nothing(&self.world, message).await,
+            stage => shop.tell(&self.world, message, stage).await,
+        }
+        self.world.settle().await;
     }
 
     /// Everybody behaves, and time passes until nothing is left. Statuses come again, as providers send them
@@ -157,13 +155,18 @@ impl Play {
         if self.chance.between(0, 1) == 0 {
             self.pass_time().await;
         }
-        for message in self.world.simulator.received() {
-            self.world.status(&message, "sent", None).await;
-        }
+        self.tell_all().await;
         self.pass_time().await;
-        for message in self.world.simulator.received() {
-            self.world.status(&message, "sent", None).await;
+        self.tell_all().await;
+    }
+
+    async fn tell_all(&mut self) {
+        for shop in &mut self.shops {
+            for message in shop.taken(&self.world) {
+                shop.tell(&self.world, &message, "sent").await;
+            }
         }
+        self.world.settle().await;
     }
 
     async fn pass_time(&self) {
@@ -179,18 +182,11 @@ impl Play {
     }
 
     async fn breaches(&self) -> Vec<String> {
-        let store = self.world.engine.store();
-        let received = self.world.simulator.received();
-        let evidence = Evidence {
-            store,
-            location_id: self.world.location_id,
-            acknowledged: &self.acknowledged,
-            also: Vec::new(),
-            received: &received,
-        };
-        let mut found = breaches(&evidence).await;
-        found.extend(self.backwards.iter().cloned());
-        let left = open_work(store).await;
+        let mut found = Vec::new();
+        for shop in &self.shops {
+            found.extend(shop.breaches(&self.world).await);
+        }
+        let left = open_work(self.world.engine.store()).await;
         if left > 0 {
             found.push(format!("{left} things are never done"));
         }

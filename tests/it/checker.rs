@@ -224,8 +224,9 @@ async fn counted_once(evidence: &Evidence<'_>, events: &[Seen], found: &mut Vec<
     let messages = events.iter().filter(|event| event.message().is_some());
     let messages = i64::try_from(messages.count()).expect("it is small");
     let connection = evidence.store.connection();
-    let text = "SELECT state FROM rejoinder_rule_state";
-    let statement = Statement::from_string(connection.get_database_backend(), text);
+    let text = "SELECT state FROM rejoinder_rule_state WHERE location_id = $1";
+    let values = [evidence.location_id.uuid().into()];
+    let statement = Statement::from_sql_and_values(connection.get_database_backend(), text, values);
     let rows = connection.query_all_raw(statement).await.expect("states");
     let counts = rows.iter().map(|row| {
         let state: String = row.try_get("", "state").expect("a state");

@@ -252,11 +252,49 @@ on_both! {
             told: drop,
         };
         unheard.set();
-        // It is acknowledged, because it is found to be there when it is written once more.
-        world.says(ADA, "one").await;
+        let one = world.message(ADA, "one");
+        let refused = world.accept(&one).await;
+        assert!(refused.is_err(), "whether it was written is unknown");
         world.hears(ADA, "two").await;
         world.wait(Span::seconds(3)).await;
+        // It comes again, as whatever is not acknowledged.
+        let again = world.accept(&one).await.expect("it is known");
+        assert_eq!(again.counts.duplicates, 1);
+        world.settle().await;
         assert_eq!(world.heard(ADA), ["one", "two"]);
+    }
+
+    async fn whatever_was_written_unheard_is_sent_in_its_turn_and_is_not_in_doubt(world: World) {
+        world.rule("fn on_message(chat, message) { chat.reply(message.text); }").await;
+        let none = serde_json::json!({ "per_minute": 0, "per_hour": 0, "circles": false });
+        world.configure(serde_json::json!({ "loop_guard": none })).await;
+        world.engine.start().await.expect("it starts");
+        let mut said = Vec::new();
+        // Among what is written are a message, its decision, and what became of the answer.
+        for nth in 1..=6 {
+            let unheard = Failpoint {
+                point: Point::WriterCommitted,
+                action: Action::Error,
+                nth,
+                told: drop,
+            };
+            unheard.set();
+            for _ in 0..3 {
+                said.push(format!("message {}", said.len()));
+                let body = world.message(ADA, &said[said.len() - 1]);
+                while world.accept(&body).await.is_err() {}
+            }
+            // A doubt would last two minutes.
+            for _ in 0..90 {
+                if world.heard(ADA).len() == said.len() {
+                    break;
+                }
+                tokio::time::sleep(Duration::from_millis(100)).await;
+                world.clock.advance(Span::seconds(1));
+            }
+            assert_eq!(world.heard(ADA), said);
+        }
+        world.engine.stop().await;
     }
 }
 

@@ -14,6 +14,7 @@ mod crm;
 mod database;
 mod delivering;
 mod draining;
+mod early;
 mod embedding;
 mod endpoints;
 mod failpoints;

@@ -6,13 +6,13 @@ use rejoinder_adapters::simulator::{Face, Fault, TwilioNumber};
 use rejoinder_engine::adapter::{Method, Webhook};
 use rejoinder_engine::crypto::Secret;
 use rejoinder_engine::domain::contact::Phone;
-use rejoinder_engine::domain::ids::ChannelId;
+use rejoinder_engine::domain::ids::{ChannelId, LocationId};
 use rejoinder_engine::domain::time::Span;
 use rejoinder_engine::{AcceptError, ChannelChange, NewChannel, store};
 
 use crate::database::on_both;
 use crate::rounds::crowd;
-use crate::world::{ADA, World};
+use crate::world::{ADA, Customer, World};
 
 pub(crate) const URL: &str = "https://rejoinder.example/api/webhooks/twilio";
 pub(crate) const TOKEN: &str = "b6d1f0a94c7e4d2f8a3c5e7190ab2cd4";
@@ -25,6 +25,11 @@ pub(crate) struct Sender {
 }
 
 pub(crate) async fn sender(world: &World) -> Sender {
+    sender_of(world, world.location_id).await
+}
+
+/// The same, of any location.
+pub(crate) async fn sender_of(world: &World, location_id: LocationId) -> Sender {
     let number = world.simulator.twilio_number(Registration {
         webhook_url: URL.into(),
         reach: Some("http://127.0.0.1:9".into()),
@@ -43,7 +48,7 @@ pub(crate) async fn sender(world: &World) -> Sender {
     };
     let channel_id = world
         .engine
-        .create_channel(world.location_id, new)
+        .create_channel(location_id, new)
         .await
         .expect("a channel")
         .id;
@@ -73,14 +78,25 @@ pub(crate) fn webhook(url: &str, params: &[(String, String)]) -> Webhook {
     }
 }
 
-/// The webhook by which a customer writes.
+/// The webhook by which Ada writes.
 pub(crate) fn written(world: &World, sender: &Sender, sid: &str, text: &str) -> Webhook {
+    written_by(world, sender, ADA, sid, text)
+}
+
+/// The webhook by which a customer writes.
+pub(crate) fn written_by(
+    world: &World,
+    sender: &Sender,
+    customer: Customer,
+    sid: &str,
+    text: &str,
+) -> Webhook {
     world
         .simulator
-        .open_window(Face::Twilio, "4930901820", ADA.phone);
+        .open_window(Face::Twilio, "4930901820", customer.phone);
     let arrival = Arrival {
-        name: ADA.name,
-        phone: ADA.phone,
+        name: customer.name,
+        phone: customer.phone,
         sid,
         context: None,
     };
@@ -194,7 +210,7 @@ on_both! {
     async fn twilio_is_shed_last(world: World) {
         let sender = sender(&world).await;
         // More than may wait of a provider that comes again, fewer than of one that does not.
-        for customer in crowd(501) {
+        for customer in crowd(100) {
             world.says(customer, "hi").await;
         }
         let body = world.message(ADA, "one too many");

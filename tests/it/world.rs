@@ -167,13 +167,23 @@ impl World {
         customer: Customer,
         build: impl FnOnce(&Registration, &Arrival<'_>) -> Vec<u8>,
     ) -> Vec<u8> {
+        self.arrival_at(&self.number, customer, build)
+    }
+
+    /// The same at any number of Meta's.
+    pub(crate) fn arrival_at(
+        &self,
+        number: &Registration,
+        customer: Customer,
+        build: impl FnOnce(&Registration, &Arrival<'_>) -> Vec<u8>,
+    ) -> Vec<u8> {
         self.simulator
-            .open_window(Face::Meta, &self.number.phone_number_id, customer.phone);
+            .open_window(Face::Meta, &number.phone_number_id, customer.phone);
         let id = format!("wamid.{}.{}", customer.name, self.next());
         let at = self.clock.now();
         let Customer { name, phone } = customer;
         build(
-            &self.number,
+            number,
             &Arrival {
                 name,
                 phone,

@@ -181,6 +181,14 @@ impl Simulator {
         self.world.faults.add(Some(count), Box::new(send), fault)
     }
 
+    /// Makes the next `count` messages by one API meet `fault`, after the faults that were set before.
+    pub fn fault_next_of(&self, face: Face, count: usize, fault: Fault) -> FaultId {
+        let send = move |request: &Request<'_>| {
+            request.operation == Operation::Send && request.face == face
+        };
+        self.world.faults.add(Some(count), Box::new(send), fault)
+    }
+
     /// Makes every request for which `when` holds meet `fault`, until it is cleared. Where several
     /// faults apply, the one set first does.
     pub fn fault_when(

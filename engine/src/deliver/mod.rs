@@ -4,6 +4,7 @@
 //! then, the delivery is accepted, to be tried again, failed, or in doubt, and nothing else.
 
 mod lookup;
+mod resume;
 mod sequence;
 mod settle;
 mod way;
@@ -14,12 +15,14 @@ use std::sync::Arc;
 use futures_util::FutureExt as _;
 use tokio::sync::OwnedSemaphorePermit;
 
+pub(crate) use self::resume::take_up;
 use self::settle::settle;
 use self::way::{Way, request};
 use crate::adapter::{SendError, SendErrorKind};
 use crate::breaker::Change;
 use crate::core::{Core, OutLane, urgency_of};
 use crate::domain::delivery::{Delivery, DeliveryState, Flag};
+use crate::domain::ids::DeliveryId;
 use crate::domain::location::InDoubtPolicy;
 use crate::domain::time::{Span, Timestamp};
 use crate::failpoint::Point;
@@ -93,6 +96,7 @@ fn start(
 pub(crate) struct Reservation {
     core: Arc<Core>,
     key: OutLane,
+    id: DeliveryId,
     permit: Option<OwnedSemaphorePermit>,
 }
 
@@ -100,9 +104,15 @@ impl Reservation {
     /// Sends what was committed under it.
     pub(crate) fn start(mut self, delivery: Box<Delivery>) {
         if let Some(permit) = self.permit.take() {
+            self.core.unsent.remove(self.id);
             let urgency = urgency_of(&delivery);
             start(&self.core, self.key, delivery, urgency, permit);
         }
+    }
+
+    /// Whether something was committed under it is unknown: nothing was sent.
+    pub(crate) fn give_up(self) {
+        self.core.unsent.insert(self.id);
     }
 }
 
@@ -141,6 +151,7 @@ pub(crate) async fn reserve(
     let reservation = Reservation {
         core: Arc::clone(core),
         key,
+        id: delivery.id,
         permit: Some(permit),
     };
     core.pace

@@ -21,6 +21,7 @@ use crate::rota::Rota;
 use crate::script::{ScriptHost, ScriptHostBuilder};
 use crate::setup::Setup;
 use crate::store::{self, Connection as DatabaseConnection, Scratch, Store};
+use crate::unsent::Unsent;
 
 use super::Engine;
 
@@ -218,6 +219,7 @@ impl Builder {
             halt: Halt::default(),
             scratch: self.scratch,
             tests: OnceLock::new(),
+            unsent: Unsent::default(),
             trials: Semaphore::new(TRIALS),
             requested: Notify::new(),
         };

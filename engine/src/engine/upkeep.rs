@@ -4,11 +4,11 @@
 use std::time::Duration;
 
 use crate::core::{Core, urgency};
-use crate::domain::delivery::DeliveryState;
+use crate::deliver;
 use crate::domain::time::{Span, Timestamp};
 use crate::failpoint::Point;
 use crate::mutant::Mutant;
-use crate::store::{self, KeepPace, Orphaned};
+use crate::store::{self, KeepPace};
 
 /// How often other processes' changes of the set-up are looked for.
 const REFRESH: Duration = Duration::from_secs(1);
@@ -139,6 +139,10 @@ pub(super) async fn load_lost(core: &Core, age: Span) -> Result<(), store::Error
 
 async fn load(core: &Core, before: Timestamp, limit: u64) -> Result<usize, store::Error> {
     let mut found = 0;
+    // First what was decided: what is decided next must find it ahead of it.
+    for delivery in core.store.open_deliveries(before, limit).await? {
+        found += usize::from(deliver::take_up(core, Box::new(delivery)).await?);
+    }
     let now = core.clock.now();
     for event in core.store.pending_events(before, limit).await? {
         if !core.inbox.holds(event.id) && !Mutant::ForgottenEvents.is_loose() {
@@ -147,33 +151,6 @@ async fn load(core: &Core, before: Timestamp, limit: u64) -> Result<usize, store
             core.inbox
                 .restore((event.location_id, event.conversation_id), event, urgency);
         }
-    }
-    for mut delivery in core.store.open_deliveries(before, limit).await? {
-        if core.outbox.holds(delivery.id) {
-            continue;
-        }
-        if delivery.state == DeliveryState::Sending {
-            let until = now + core.doubt(delivery.channel_id).await;
-            let orphaned = Orphaned {
-                location_id: delivery.location_id,
-                id: delivery.id,
-                until,
-                now,
-            };
-            if !core.store.write(orphaned).await? {
-                // It was settled meanwhile.
-                continue;
-            }
-            Point::ResumeOrphaned.pass().await?;
-            if Mutant::OrphanIsReady.is_loose() {
-                delivery.state = DeliveryState::Ready;
-            } else {
-                delivery.state = DeliveryState::InDoubt;
-                delivery.not_before = until;
-            }
-        }
-        found += 1;
-        core.requeue(Box::new(delivery));
     }
     Ok(found)
 }

@@ -138,7 +138,7 @@ impl Store {
 }
 
 /// The states are literals: SQLite uses a partial index only where the statement repeats its condition.
-fn open() -> Select<Entity> {
+pub(super) fn open() -> Select<Entity> {
     Entity::find()
         .filter(Expr::cust("state IN ('ready', 'sending', 'in_doubt')"))
         .order_by_asc(Column::LocationId)

@@ -1,5 +1,6 @@
 //! A message whose fate is open: it waits for evidence, and then for a person or for another attempt.
 
+use sea_orm::prelude::Uuid;
 use sea_orm::{ActiveValue::Set, DatabaseTransaction};
 
 use super::batch::Batch;
@@ -152,6 +153,29 @@ impl Operation for Orphaned {
 
     async fn apply(&self, tx: &DatabaseTransaction, _batch: &mut Batch) -> Result<bool, Error> {
         orphan(tx, (self.location_id, self.id), self.until, self.now).await
+    }
+}
+
+/// What is perhaps written as being sent by this process, which certainly did not send it.
+pub(crate) struct Recall {
+    pub(crate) location_id: LocationId,
+    pub(crate) id: DeliveryId,
+    pub(crate) node: Uuid,
+    pub(crate) now: Timestamp,
+}
+
+impl Operation for Recall {
+    /// Whether it may leave.
+    type Output = bool;
+
+    async fn apply(&self, tx: &DatabaseTransaction, _batch: &mut Batch) -> Result<bool, Error> {
+        let key = (self.location_id, self.id);
+        let row = delivery::find(tx, key.0, key.1).await?;
+        if row.is_none_or(|row| row.node != Some(self.node)) {
+            return Ok(false);
+        }
+        let (from, to) = (&[DeliveryState::Sending], DeliveryState::Ready);
+        delivery::change_state(tx, key, from, to, ActiveModel::default(), self.now).await
     }
 }
 

@@ -74,7 +74,7 @@ pub(crate) use commit::{Commit, HoldChange, RuleState, TimerChange};
 pub use delivery::{DeliveryFilter, DeliveryRow};
 pub(crate) use depart::Depart;
 pub use doubt::Verdict;
-pub(crate) use doubt::{Doubt, Doubted, Judge, Orphaned};
+pub(crate) use doubt::{Doubt, Doubted, Judge, Orphaned, Recall};
 pub(crate) use endpoint::{DeleteEndpoint, SaveEndpoint, StoredEndpoint};
 pub use error::Error;
 pub(crate) use error::{read_json, write_json};

@@ -3,14 +3,26 @@
 use sea_orm::QueryOrder as _;
 use sea_orm::entity::prelude::*;
 
-use super::delivery::{Column, Entity};
+use super::delivery::{Column, DeliveryRow, Entity, open};
 use super::{Error, LocationStore};
 use crate::domain::delivery::{Delivery, DeliveryState};
-use crate::domain::ids::ConversationId;
+use crate::domain::ids::{ConversationId, EventId};
 use crate::domain::inbound::Stage;
 use crate::domain::time::Timestamp;
 
 impl LocationStore<'_> {
+    /// What the rules of an event want to send and is not settled, in order.
+    pub(crate) async fn open_of(&self, event_id: EventId) -> Result<Vec<Delivery>, Error> {
+        let rows = open()
+            .filter(Column::LocationId.eq(self.location_id.uuid()))
+            .filter(Column::EventId.eq(event_id.uuid()))
+            .all(self.reader())
+            .await?;
+        rows.into_iter()
+            .map(|row| DeliveryRow::try_from(row).map(|row| row.delivery))
+            .collect()
+    }
+
     /// Whether something was sent, or is about to be, since the event of a number.
     pub(crate) async fn is_answered(&self, id: ConversationId, seq: i64) -> Result<bool, Error> {
         let unsent = [

@@ -2,10 +2,13 @@
 //! Only text waits for more of it: whatever else comes is not kept waiting, and ends the wait.
 
 use crate::core::{Core, LaneKey};
+use crate::decide::{ActiveRule, Visit};
 use crate::domain::event::{Event, Payload};
 use crate::domain::ids::EventId;
 use crate::domain::message::Body;
+use crate::domain::run::Outcome;
 use crate::domain::time::{Span, Timestamp};
+use crate::setup::LocationSetup;
 use crate::store;
 
 /// However long a customer goes on writing, an answer comes after this.
@@ -104,4 +107,14 @@ fn joined(earlier: &Event, mut later: Event) -> Event {
         message.referral = message.referral.take().or_else(|| before.referral.clone());
     }
     later
+}
+
+/// What the rules know of messages that were decided with a later one.
+pub(super) fn gathered(setup: &LocationSetup, into: EventId) -> String {
+    let visit = |rule: &ActiveRule| Visit {
+        rule_id: rule.id,
+        outcome: Outcome::Gathered { into },
+    };
+    let visits: Vec<Visit> = setup.rules.iter().map(visit).collect();
+    store::write_json(&visits)
 }

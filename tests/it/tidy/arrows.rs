@@ -201,7 +201,7 @@ const STOREYS: &[&[&str]] = &[
     &["clock", "crypto"],
     &["adapter", "caller", "script", "store"],
     &[
-        "breaker", "decide", "gate", "guard", "halt", "lanes", "pace", "retry", "rota",
+        "breaker", "decide", "gate", "guard", "halt", "lanes", "pace", "retry", "rota", "unsent",
     ],
     &["setup"],
     &["core"],
