@@ -16,7 +16,7 @@ use rejoinder_adapters::simulator::{Simulator, WindowRule};
 use rejoinder_engine::clock::{Clock, SystemClock};
 use rejoinder_engine::crypto::{Secret, Vault};
 use rejoinder_engine::domain::contact::Phone;
-use rejoinder_engine::domain::location::LocationSettings;
+use rejoinder_engine::domain::location::{LocationSettings, LoopGuard};
 use rejoinder_engine::store::{NewRule, Store};
 use rejoinder_engine::{Engine, NewChannel, NewLocation};
 use rejoinder_migrations::{Migrator, MigratorTrait};
@@ -176,7 +176,10 @@ async fn set_up(engine: &Engine, simulator: &Simulator, count: usize) -> Vec<Reg
             let new = NewLocation {
                 name: format!("location {nth}"),
                 time_zone: chrono_tz::Europe::Berlin,
-                settings: LocationSettings::default(),
+                settings: LocationSettings {
+                    loop_guard: LoopGuard::OFF,
+                    ..LocationSettings::default()
+                },
             };
             let location = engine.create_location(new).await.expect("a location");
             let rule = NewRule {

@@ -134,6 +134,15 @@ pub struct LoopGuard {
     pub circles: bool,
 }
 
+impl LoopGuard {
+    /// Rules never rest, but for numbers of this installation: where programs write on purpose.
+    pub const OFF: Self = Self {
+        per_minute: 0,
+        per_hour: 0,
+        circles: false,
+    };
+}
+
 impl Default for LoopGuard {
     fn default() -> Self {
         Self {

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::core::{Core, urgency};
 use crate::deliver;
+use crate::domain::ids::LocationId;
 use crate::domain::time::{Span, Timestamp};
 use crate::failpoint::Point;
 use crate::mutant::Mutant;
@@ -20,10 +21,8 @@ const KEPT_AHEAD: Span = Span::seconds(1);
 pub(super) const LOST: Span = Span::seconds(30);
 /// Likewise once it is unknown whether something was written.
 const LOST_WHEN_SHAKEN: Span = Span::seconds(1);
-/// Rows looked at for it at once.
-const MAX_LOST: u64 = 10_000;
-/// All rows there are.
-const ALL: u64 = i64::MAX.unsigned_abs();
+/// Rows that are read at once.
+const PAGE: usize = 500;
 
 /// Keeps the set-up fresh, until the engine stops.
 pub(super) async fn refresh(core: &Core) {
@@ -119,7 +118,7 @@ pub(super) async fn load_all(core: &Core) -> Result<(), store::Error> {
     Point::ResumeBegins.pass().await?;
     let used = core.store.paces(core.clock.now()).await?;
     core.pace.restore(&used);
-    load(core, Timestamp::from_ms(i64::MAX), ALL).await?;
+    load(core, Timestamp::from_ms(i64::MAX)).await?;
     core.store.mend(tremors);
     Ok(Point::ResumeEnds.pass().await?)
 }
@@ -127,7 +126,7 @@ pub(super) async fn load_all(core: &Core) -> Result<(), store::Error> {
 /// Loads what is open for longer than `age` and that nobody has in hand: a commit of unknown outcome,
 /// or a caller that went away before it could pass on what it had stored.
 pub(super) async fn load_lost(core: &Core, age: Span) -> Result<(), store::Error> {
-    let found = load(core, core.clock.now() - age, MAX_LOST).await?;
+    let found = load(core, core.clock.now() - age).await?;
     if found > 0 {
         tracing::warn!(
             found,
@@ -137,20 +136,62 @@ pub(super) async fn load_lost(core: &Core, age: Span) -> Result<(), store::Error
     Ok(())
 }
 
-async fn load(core: &Core, before: Timestamp, limit: u64) -> Result<usize, store::Error> {
+async fn load(core: &Core, before: Timestamp) -> Result<usize, store::Error> {
     let mut found = 0;
     // First what was decided: what is decided next must find it ahead of it.
-    for delivery in core.store.open_deliveries(before, limit).await? {
-        found += usize::from(deliver::take_up(core, Box::new(delivery)).await?);
+    let open = core.store.open_ids(before).await?;
+    for (location_id, ids) in pages(&open, |id| !core.outbox.holds(id)) {
+        for delivery in core.store.open_deliveries(location_id, &ids).await? {
+            found += usize::from(deliver::take_up(core, Box::new(delivery)).await?);
+        }
     }
     let now = core.clock.now();
-    for event in core.store.pending_events(before, limit).await? {
-        if !core.inbox.holds(event.id) && !Mutant::ForgottenEvents.is_loose() {
-            found += 1;
-            let urgency = urgency(&event, now);
-            core.inbox
-                .restore((event.location_id, event.conversation_id), event, urgency);
+    let pending = core.store.pending_ids(before).await?;
+    for (location_id, ids) in pages(&pending, |id| !core.inbox.holds(id)) {
+        for event in core.store.pending_events(location_id, &ids).await? {
+            if !core.inbox.holds(event.id) && !Mutant::ForgottenEvents.is_loose() {
+                found += 1;
+                let urgency = urgency(&event, now);
+                core.inbox
+                    .restore((event.location_id, event.conversation_id), event, urgency);
+            }
         }
     }
     Ok(found)
+}
+
+/// What of `all`, which is in the order of locations, is lost, in pages of one location each.
+fn pages<I: Copy>(
+    all: &[(LocationId, I)],
+    is_lost: impl Fn(I) -> bool,
+) -> Vec<(LocationId, Vec<I>)> {
+    let lost: Vec<_> = all.iter().filter(|(_, id)| is_lost(*id)).collect();
+    let of_one = lost.chunk_by(|one, other| one.0 == other.0);
+    let chunks = of_one.flat_map(|of_one| of_one.chunks(PAGE));
+    let page = |chunk: &[&(LocationId, I)]| (chunk[0].0, chunk.iter().map(|(_, id)| *id).collect());
+    chunks.map(page).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_lost_is_read_location_by_location_however_much_there_is() {
+        let (one, other) = (LocationId::generate(), LocationId::generate());
+        let mut all: Vec<(LocationId, usize)> = (0..30_000).map(|id| (one, id)).collect();
+        all.extend((30_000..30_003).map(|id| (other, id)));
+        // Nearly everything is in somebody's hands.
+        let pages_of_lost = pages(&all, |id| id >= 29_998);
+        assert_eq!(
+            pages_of_lost,
+            [
+                (one, vec![29_998, 29_999]),
+                (other, vec![30_000, 30_001, 30_002])
+            ]
+        );
+        let pages_of_all = pages(&all, |_| true);
+        assert_eq!(pages_of_all.len(), 30_000 / PAGE + 1);
+        assert!(pages_of_all.iter().all(|(_, ids)| ids.len() <= PAGE));
+    }
 }

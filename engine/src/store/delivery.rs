@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::{Error, LocationStore, Store, batch, read_json, sql, write_json};
 use crate::adapter::SendErrorKind;
-use crate::domain::delivery::{Delivery, DeliveryState, Flag, Flags, Origin};
+use crate::domain::delivery::{Delivery, DeliveryState, Flags, Origin};
 use crate::domain::ids::{
     ChannelId, ConversationId, DeliveryId, EventId, LocationId, RuleId, RunId,
 };
@@ -118,22 +118,11 @@ impl TryFrom<Model> for DeliveryRow {
 }
 
 impl Store {
-    /// Deliveries of every location that are not settled and did not change since a moment, in the
-    /// order of their conversations. What stays in doubt for a person is not among them.
-    pub(crate) async fn open_deliveries(
-        &self,
-        before: Timestamp,
-        limit: u64,
-    ) -> Result<Vec<Delivery>, Error> {
-        let rows = open()
-            .filter(Column::UpdatedAt.lte(before.ms()))
-            .filter(Column::Flags.not_like(format!("%{}%", Flag::LeftInDoubt.name())))
-            .limit(limit)
-            .all(&self.reader)
-            .await?;
+    /// The deliveries of `rows`, without those that do not read.
+    pub(super) fn legible_deliveries(&self, rows: Vec<Model>) -> Vec<Delivery> {
         let ids = |row: &Model| (row.location_id, row.id);
         let read = |row| DeliveryRow::try_from(row).map(|row| row.delivery);
-        Ok(self.readable(rows, ids, read))
+        self.readable(rows, ids, read)
     }
 }
 

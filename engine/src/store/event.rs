@@ -72,19 +72,8 @@ impl TryFrom<Model> for EventRow {
 }
 
 impl Store {
-    /// Events of every location that wait for their rules and came before a moment, in the order of
-    /// their conversations.
-    /// One that does not read is parked, so that its conversation goes on.
-    pub(crate) async fn pending_events(
-        &self,
-        before: Timestamp,
-        limit: u64,
-    ) -> Result<Vec<Event>, Error> {
-        let rows = pending()
-            .filter(Column::ReceivedAt.lte(before.ms()))
-            .limit(limit)
-            .all(&self.reader)
-            .await?;
+    /// The events of `rows`; one that does not read is parked.
+    pub(super) async fn legible_events(&self, rows: Vec<Model>) -> Result<Vec<Event>, Error> {
         let mut events = Vec::with_capacity(rows.len());
         for row in rows {
             let (location_id, id) = (row.location_id, row.id);
@@ -105,7 +94,7 @@ impl Store {
 }
 
 /// The state is a literal: SQLite uses a partial index only where the statement repeats its condition.
-fn pending() -> Select<Entity> {
+pub(super) fn pending() -> Select<Entity> {
     Entity::find()
         .filter(Expr::cust("state = 'pending'"))
         .order_by_asc(Column::LocationId)

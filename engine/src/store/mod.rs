@@ -36,6 +36,7 @@ mod location;
 mod lock;
 mod message;
 mod note;
+mod open;
 mod pace;
 mod person;
 mod progress;

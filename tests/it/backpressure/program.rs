@@ -11,7 +11,7 @@ use rejoinder_engine::crypto::{Secret, Vault};
 use rejoinder_engine::domain::channel::ChannelSettings;
 use rejoinder_engine::domain::contact::Phone;
 use rejoinder_engine::domain::ids::LocationId;
-use rejoinder_engine::domain::location::LocationSettings;
+use rejoinder_engine::domain::location::{LocationSettings, LoopGuard};
 use rejoinder_engine::store::{NewRule, Store};
 use rejoinder_engine::{NewChannel, NewLocation};
 use rejoinder_migrations::{Migrator, MigratorTrait};
@@ -68,7 +68,10 @@ pub(super) async fn furnish(
     let location = NewLocation {
         name: "Casa Lima".into(),
         time_zone: chrono_tz::Europe::Berlin,
-        settings: LocationSettings::default(),
+        settings: LocationSettings {
+            loop_guard: LoopGuard::OFF,
+            ..LocationSettings::default()
+        },
     };
     let location = engine.create_location(location).await.expect("a location");
     let mut numbers = Vec::new();

@@ -221,11 +221,7 @@ async fn locate(world: &World, name: &str, rule: &str) -> LocationId {
         time_zone: chrono_tz::Europe::Berlin,
         settings: LocationSettings {
             // Its customers write as fast as no person does.
-            loop_guard: LoopGuard {
-                per_minute: 0,
-                per_hour: 0,
-                circles: false,
-            },
+            loop_guard: LoopGuard::OFF,
             ..LocationSettings::default()
         },
     };

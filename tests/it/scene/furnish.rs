@@ -9,7 +9,7 @@ use rejoinder_engine::domain::channel::ChannelSettings;
 use rejoinder_engine::domain::contact::Phone;
 use rejoinder_engine::domain::endpoint::Method;
 use rejoinder_engine::domain::ids::LocationId;
-use rejoinder_engine::domain::location::{InDoubtPolicy, LocationSettings};
+use rejoinder_engine::domain::location::{InDoubtPolicy, LocationSettings, LoopGuard};
 use rejoinder_engine::store::{NewRule, Store};
 use rejoinder_engine::{Engine, NewChannel, NewEndpoint, NewLocation};
 use rejoinder_migrations::{Migrator, MigratorTrait};
@@ -104,6 +104,8 @@ pub(super) async fn furnish(engine: &Engine, number: &MetaNumber, crm: &Crm) -> 
         time_zone: chrono_tz::Europe::Berlin,
         settings: LocationSettings {
             in_doubt_replies: InDoubtPolicy::Hold,
+            // Its customers write as fast as no person does.
+            loop_guard: LoopGuard::OFF,
             ..LocationSettings::default()
         },
     };
