@@ -63,6 +63,18 @@ impl Calls {
         if url.fragment().is_some() {
             return Err("the address must not have a part after #: it is never sent".to_owned());
         }
+        if let Some(Host::Domain(name)) = url.host()
+            && name
+                .strip_suffix('.')
+                .unwrap_or(name)
+                .split('.')
+                .any(str::is_empty)
+        {
+            // Who looks such a name up may read it as a number after all.
+            return Err(format!(
+                "'{name}' is no name of a host: it has two dots in a row"
+            ));
+        }
         if !self.may_be_host(&url) {
             return Err(
                 "the address leads to this machine or a network around it; endpoints are on the open \

@@ -8,7 +8,7 @@ use crate::adapter::{Adapter, Refused, Reply, Webhook};
 use crate::core::{Core, OutLane};
 use crate::domain::inbound::Inbound;
 use crate::failpoint::Point;
-use crate::gate::{Caller, Inside};
+use crate::gate::{Caller, Crowd, Inside};
 use crate::setup::ChannelSetup;
 use crate::store::{self, Record, RecordItem, Stray};
 
@@ -103,21 +103,22 @@ async fn admit<'a>(core: &'a Core, adapter: &dyn Adapter) -> Result<Inside<'a>, 
     } else {
         Caller::ComesOnce
     };
-    let admitted = core
-        .gate
-        .enter(caller, core.clock.as_ref(), || waiting(core));
+    let admitted = core.gate.enter(caller, core.clock.as_ref(), || crowd(core));
     Ok(admitted.await.ok_or(store::Error::Overloaded)?)
 }
 
 /// Whether so much waits for rules and senders that what can wait should.
 pub(crate) fn is_crowded(core: &Core) -> bool {
-    core.gate.is_full(core.clock.now(), waiting(core))
+    core.gate.is_full(core.clock.now(), crowd(core))
 }
 
 /// Conversations in which someone waits for a turn: what a provider paused does not count, nor what nobody
 /// waits for.
-fn waiting(core: &Core) -> usize {
-    core.inbox.live_lanes() + core.outbox.live_lanes()
+fn crowd(core: &Core) -> Crowd {
+    Crowd {
+        waiting: core.inbox.live_lanes() + core.outbox.live_lanes(),
+        held: core.inbox.len() + core.outbox.len(),
+    }
 }
 
 /// Stores items anew that were not understood, or had no channel, when they came, or that no webhook told:

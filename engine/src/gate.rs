@@ -10,8 +10,8 @@ use crate::clock::Clock;
 use crate::domain::time::{Span, Timestamp};
 
 /// What is let in is decided after this long at most, as far as can be told from how fast others were.
-const WAIT_INSIDE: Span = Span::from_ms(700);
-/// How long it is waited outside at most. Together they leave a second of two to whatever comes then.
+const WAIT_INSIDE: Span = Span::from_ms(500);
+/// How long it is waited outside at most. Together they leave more than a second of two to whatever comes then.
 const WAIT_OUTSIDE: Duration = Duration::from_millis(300);
 /// Likewise for what hardly comes again: better late than never.
 const WAIT_OUTSIDE_ONCE: Duration = Duration::from_secs(2);
@@ -21,6 +21,9 @@ const FEW: usize = 100;
 const MANY: usize = 500;
 /// So many times as many if what comes hardly comes again: it has this room for itself.
 const ROOM_ONCE: usize = 4;
+/// Whatever is held in memory, also what waits for a provider that has paused or for its time, is no more than
+/// this: a few kilobytes each, so that a process of some gigabytes does not die of them.
+const MOST_HELD: usize = 500_000;
 /// How long is counted before it is reckoned how fast work is done.
 const STRETCH: Span = Span::from_ms(250);
 /// How often it is looked whether there is room.
@@ -45,6 +48,15 @@ pub(crate) enum Caller {
     ComesOnce,
 }
 
+/// What was let in before.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Crowd {
+    /// Where someone waits for a turn.
+    pub(crate) waiting: usize,
+    /// All that is held in memory.
+    pub(crate) held: usize,
+}
+
 /// How fast work was done of late.
 #[derive(Debug, Default)]
 struct Pace {
@@ -63,12 +75,12 @@ impl Drop for Inside<'_> {
 }
 
 impl Gate {
-    /// Waits for room beside the `waiting`; none came if nothing is given.
+    /// Waits for room beside the `crowd`; none came if nothing is given.
     pub(crate) async fn enter(
         &self,
         caller: Caller,
         clock: &dyn Clock,
-        waiting: impl Fn() -> usize,
+        crowd: impl Fn() -> Crowd,
     ) -> Option<Inside<'_>> {
         let (line, patience, share) = match caller {
             Caller::ComesAgain => (&self.lines[0], WAIT_OUTSIDE, 1),
@@ -76,7 +88,7 @@ impl Gate {
         };
         let entering = async {
             let _first = line.lock().await;
-            while self.ahead(waiting()) >= self.room(clock.now()) * share {
+            while !self.has_room(crowd(), clock.now(), share) {
                 tokio::time::sleep(GLANCE).await;
             }
             self.count()
@@ -85,12 +97,13 @@ impl Gate {
     }
 
     /// Whether there is no room now for what can come again.
-    pub(crate) fn is_full(&self, now: Timestamp, waiting: usize) -> bool {
-        self.ahead(waiting) >= self.room(now)
+    pub(crate) fn is_full(&self, now: Timestamp, crowd: Crowd) -> bool {
+        !self.has_room(crowd, now, 1)
     }
 
-    fn ahead(&self, waiting: usize) -> usize {
-        self.inside.load(Ordering::Relaxed) + waiting
+    fn has_room(&self, crowd: Crowd, now: Timestamp, share: usize) -> bool {
+        let ahead = self.inside.load(Ordering::Relaxed) + crowd.waiting;
+        crowd.held < MOST_HELD && ahead < self.room(now) * share
     }
 
     /// Counts something as worked on, although nobody may have let it in just now.
@@ -127,11 +140,15 @@ mod tests {
 
     use super::*;
 
+    fn of(waiting: usize, held: usize) -> impl Fn() -> Crowd + Copy {
+        move || Crowd { waiting, held }
+    }
+
     #[tokio::test]
     async fn as_many_are_let_in_as_are_done_in_a_moment() {
         let clock = ManualClock::starting_at(Timestamp::from_seconds(1));
         let gate = Gate::default();
-        let nobody = || 0;
+        let nobody = of(0, 0);
         let mut inside = Vec::new();
         for _ in 0..FEW {
             inside.push(
@@ -153,19 +170,19 @@ mod tests {
             clock.advance(STRETCH);
             let _ = gate.room(clock.now());
         }
-        // 400 a second are done, of which 280 in the time that one may wait.
+        // 400 a second are done, of which 200 in the time that one may wait.
         while let Some(another) = gate.enter(Caller::ComesAgain, &clock, nobody).await {
             inside.push(another);
         }
-        assert!((270..=280).contains(&inside.len()), "{}", inside.len());
+        assert!((190..=200).contains(&inside.len()), "{}", inside.len());
         inside.clear();
         assert!(
-            gate.enter(Caller::ComesAgain, &clock, || 270)
+            gate.enter(Caller::ComesAgain, &clock, of(190, 0))
                 .await
                 .is_some()
         );
         assert!(
-            gate.enter(Caller::ComesAgain, &clock, || 280)
+            gate.enter(Caller::ComesAgain, &clock, of(200, 0))
                 .await
                 .is_none(),
             "others wait"
@@ -176,13 +193,23 @@ mod tests {
     async fn what_hardly_comes_again_is_turned_away_last() {
         let clock = ManualClock::starting_at(Timestamp::from_seconds(1));
         let gate = Gate::default();
-        let crowd = |of: usize| move || of;
-        assert!(gate.is_full(clock.now(), FEW));
-        let again = gate.enter(Caller::ComesAgain, &clock, crowd(FEW)).await;
+        assert!(gate.is_full(clock.now(), of(FEW, 0)()));
+        let again = gate.enter(Caller::ComesAgain, &clock, of(FEW, 0)).await;
         assert!(again.is_none());
-        let once = gate.enter(Caller::ComesOnce, &clock, crowd(FEW)).await;
+        let once = gate.enter(Caller::ComesOnce, &clock, of(FEW, 0)).await;
         assert!(once.is_some(), "it has room for itself");
-        let full = crowd(FEW * ROOM_ONCE);
+        let full = of(FEW * ROOM_ONCE, 0);
         assert!(gate.enter(Caller::ComesOnce, &clock, full).await.is_none());
+    }
+
+    #[tokio::test]
+    async fn nothing_is_let_in_once_too_much_is_held_although_nobody_waits_for_a_turn() {
+        let clock = ManualClock::starting_at(Timestamp::from_seconds(1));
+        let gate = Gate::default();
+        for caller in [Caller::ComesAgain, Caller::ComesOnce] {
+            let nearly = gate.enter(caller, &clock, of(0, MOST_HELD - 1)).await;
+            assert!(nearly.is_some());
+            assert!(gate.enter(caller, &clock, of(0, MOST_HELD)).await.is_none());
+        }
     }
 }

@@ -24,6 +24,7 @@ use tokio::net::TcpStream;
 use self::program::{APP_SECRET, NUMBERS, furnish, start};
 use crate::checker::{Acknowledged, Evidence, breaches, open_work};
 use crate::database::Database;
+use crate::effort::say;
 
 /// How long an answer may take: what the issue asks for.
 const IN_TIME: Span = Span::seconds(2);
@@ -305,11 +306,6 @@ async fn settle(store: &Store) {
         assert!(began_at.elapsed() < PATIENCE, "work is left");
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
-}
-
-#[expect(clippy::print_stdout, reason = "figures are for people")]
-fn say(text: &str) {
-    println!("{text}");
 }
 
 mod heavy {

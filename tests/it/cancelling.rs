@@ -12,22 +12,21 @@ use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use futures_util::future::{join_all, poll_fn};
+use rejoinder_adapters::simulator::MetaNumber;
 use rejoinder_adapters::simulator::meta::{Arrival, sign, text_message};
-use rejoinder_adapters::simulator::{MetaNumber, Statuses, WindowRule};
 use rejoinder_engine::adapter::Webhook;
 use rejoinder_engine::domain::ids::LocationId;
 use rejoinder_engine::domain::time::Timestamp;
 use rejoinder_engine::store::Store;
 use rejoinder_engine::{AcceptError, Accepted, Engine, LocationChange};
-use reqwest::Method;
 use sea_orm::{ConnectionTrait, DbBackend, Statement};
-use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use crate::chance::Chance;
 use crate::checker::{Acknowledged, Evidence, breaches, open_work};
 use crate::database::{Database, on_both};
+use crate::effort::{often, say};
 use crate::house::{APP_SECRET, House};
 use crate::world::{Customer, World, signed};
 
@@ -48,7 +47,7 @@ const PATIENCE: Duration = Duration::from_secs(120);
 /// A transaction that is open for so long while nothing is done was forgotten.
 const FORGOTTEN: Duration = Duration::from_secs(2);
 
-const RULE: &str = "fn on_message(chat, message) { chat.reply(message.text); }";
+const RULE: &str = "fn on_message(chat, message) { chat.state.n = (chat.state.n ?? 0) + 1; chat.reply(message.text); }";
 
 /// A house whose senders give up, and what they saw acknowledged.
 struct Scene {
@@ -69,29 +68,8 @@ struct Letter {
 
 impl Scene {
     async fn set(database: Database, wanted: usize) -> Arc<Self> {
-        let house = House::on(database).await;
-        house.simulator.configure(|settings| {
-            settings.statuses = Statuses::None;
-            settings.window = WindowRule::Ignore;
-        });
-        let never = json!({ "per_minute": 0, "per_hour": 0, "circles": false });
-        let location = json!({
-            "name": "Casa Lima",
-            "time_zone": "Europe/Berlin",
-            // Its customers write as fast as no person does.
-            "settings": { "loop_guard": never },
-        });
-        let location = house.created("/locations", location).await;
-        let number = house.number(&location).await;
+        let (house, location, number) = House::of_a_busy_shop(database).await;
         house.publish(&location, RULE).await;
-        let channels = format!("/locations/{location}/channels");
-        let (_, listed) = house.api(Method::GET, &channels, None).await;
-        let id = listed["channels"][0]["id"].as_str().expect("a channel");
-        let fast = json!({ "settings": { "messages_per_second": 1_000 } });
-        let (status, answer) = house
-            .api(Method::PATCH, &format!("{channels}/{id}"), Some(fast))
-            .await;
-        assert!(status.is_success(), "{answer}");
         Arc::new(Self {
             house,
             number,
@@ -250,7 +228,7 @@ async fn forget_setup(engine: &Engine, location_id: LocationId) {
 }
 
 async fn give_up_and_look(database: Database, way: Way) {
-    let wanted = cancellations() / CASES;
+    let wanted = often("REJOINDER_CANCELLATIONS", CANCELLATIONS) / CASES;
     let scene = Scene::set(database, wanted).await;
     let seed = u64::try_from(Timestamp::ms(scene.house.simulator.now())).expect("after 1970");
     say(&format!("seed {seed}, {wanted} times, {way:?}"));
@@ -328,20 +306,6 @@ async fn number(store: &Store, text: &str, column: &str) -> i64 {
     row.try_get("", column)
         .or_else(|_| row.try_get("", column).map(|n: i32| n.into()))
         .expect("a number")
-}
-
-#[expect(clippy::print_stdout, reason = "who repeats a run needs its seed")]
-fn say(text: &str) {
-    println!("{text}");
-}
-
-/// How often senders give up altogether: as whoever runs the tests says, or as usual.
-fn cancellations() -> usize {
-    #[expect(clippy::disallowed_methods, reason = "the test's own setting")]
-    let said = std::env::var("REJOINDER_CANCELLATIONS");
-    said.map_or(CANCELLATIONS, |text| {
-        text.parse().expect("REJOINDER_CANCELLATIONS is a number")
-    })
 }
 
 on_both! {

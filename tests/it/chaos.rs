@@ -13,13 +13,14 @@ use self::shops::{Copies, Shop};
 use crate::chance::Chance;
 use crate::checker::open_work;
 use crate::database::Database;
+use crate::effort::often;
 use crate::world::{Customer, World};
 
 /// Seeds that found something once.
 const RED: [u64; 0] = [];
 /// Seeds that are played where nobody says otherwise.
-const SEEDS_ON_SQLITE: u64 = 150;
-const SEEDS_ON_POSTGRES: u64 = 50;
+const SEEDS_ON_SQLITE: usize = 150;
+const SEEDS_ON_POSTGRES: usize = 50;
 /// Things that happen before everybody behaves again.
 const STEPS: usize = 60;
 /// Time does not pass in larger steps: a reply must not grow stale for want of a look.
@@ -208,14 +209,10 @@ async fn play(database: Database, seed: u64) -> Result<(), String> {
     }
 }
 
-/// How many seeds are played: as whoever runs the tests says, or as usual.
-fn seeds(usual: u64) -> impl Iterator<Item = u64> {
-    #[expect(clippy::disallowed_methods, reason = "the test's own setting")]
-    let said = std::env::var("REJOINDER_SEEDS");
-    let many = said.map_or(usual, |text| {
-        text.parse().expect("REJOINDER_SEEDS is a number")
-    });
-    RED.into_iter().chain(1..=many)
+/// Which seeds are played: as many as whoever runs the tests says, or as usual.
+fn seeds(usual: usize) -> impl Iterator<Item = u64> {
+    let many = often("REJOINDER_SEEDS", usual);
+    RED.into_iter().chain((1..).take(many))
 }
 
 /// Plays until a seed finds the mistake.

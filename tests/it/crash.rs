@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use crate::chance::Chance;
 use crate::database::Database;
-use crate::scene::{Errand, Scene, often, say};
+use crate::effort::{often, say};
+use crate::scene::{Errand, Scene};
 
 /// How often the program is killed where nobody says otherwise.
 const KILLS_ON_SQLITE: usize = 200;

@@ -9,16 +9,16 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use rejoinder_adapters::simulator::MetaNumber;
 use rejoinder_adapters::simulator::meta::{Arrival, sign, text_message};
-use rejoinder_adapters::simulator::{MetaNumber, Statuses, WindowRule};
 use rejoinder_engine::domain::time::{Span, Timestamp};
 use rejoinder_engine::store::Store;
-use reqwest::Method;
 use sea_orm::{ConnectionTrait, DbBackend};
 use serde_json::{Value, json};
 
 use crate::checker::open_work;
 use crate::database::Database;
+use crate::effort::{often, say};
 use crate::house::{APP_SECRET, House};
 
 /// Events that wait at the start where nobody says otherwise.
@@ -57,27 +57,7 @@ struct Scene {
 
 impl Scene {
     async fn set(database: Database, events: usize) -> Self {
-        let house = House::on(database).await;
-        house.simulator.configure(|settings| {
-            settings.statuses = Statuses::None;
-            settings.window = WindowRule::Ignore;
-        });
-        let never = json!({ "per_minute": 0, "per_hour": 0, "circles": false });
-        let location = json!({
-            "name": "Casa Lima",
-            "time_zone": "Europe/Berlin",
-            // Its customers write as fast as no person does.
-            "settings": { "loop_guard": never },
-        });
-        let location = house.created("/locations", location).await;
-        let number = house.number(&location).await;
-        let channels = format!("/locations/{location}/channels");
-        let (_, listed) = house.api(Method::GET, &channels, None).await;
-        let id = listed["channels"][0]["id"].as_str().expect("a channel");
-        let fast = json!({ "settings": { "messages_per_second": 1_000 } });
-        let path = format!("{channels}/{id}");
-        let (status, answer) = house.api(Method::PATCH, &path, Some(fast)).await;
-        assert!(status.is_success(), "{answer}");
+        let (house, location, number) = House::of_a_busy_shop(database).await;
         let scene = Self {
             house,
             number,
@@ -225,7 +205,7 @@ async fn timers(store: &Store) -> i64 {
 }
 
 async fn drain(database: Database) {
-    let events = events();
+    let events = often("REJOINDER_DRAIN", EVENTS);
     let scene = Arc::new(Scene::set(database, events).await);
     let timers = timers(scene.house.engine.store()).await;
     assert_eq!(timers, i64::try_from(2 * events).expect("a number"));
@@ -297,20 +277,6 @@ async fn piled_up(store: &Store) -> i64 {
     let row = connection.query_one_raw(statement).await;
     let row = row.expect("the database answers").expect("a row");
     row.try_get("", "n").expect("a number")
-}
-
-/// How many events wait: as whoever runs the tests says, or as usual.
-fn events() -> usize {
-    #[expect(clippy::disallowed_methods, reason = "the test's own setting")]
-    let said = std::env::var("REJOINDER_DRAIN");
-    said.map_or(EVENTS, |text| {
-        text.parse().expect("REJOINDER_DRAIN is a number")
-    })
-}
-
-#[expect(clippy::print_stdout, reason = "figures are for people")]
-fn say(text: &str) {
-    println!("{text}");
 }
 
 mod heavy {

@@ -13,7 +13,8 @@ use rejoinder_engine::{Action, Failpoint, Mutant, Point, Shown};
 use crate::chance::Chance;
 use crate::checker::Watch;
 use crate::database::{Database, on_both};
-use crate::scene::{Errand, Program, Scene, often, say};
+use crate::effort::{often, say};
+use crate::scene::{Errand, Program, Scene};
 use crate::world::{ADA, World};
 
 /// How often all failpoints are gone through where nobody says otherwise.

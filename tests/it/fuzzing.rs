@@ -21,9 +21,11 @@ use rejoinder_tests::{TARGETS, Target, files};
 
 use self::mutate::Mutator;
 use crate::chance::Chance;
+use crate::effort::{often, say};
 
 /// How long a target is fuzzed where nobody says otherwise.
-const SECONDS: u64 = 10;
+const SECONDS: usize = 10;
+const SECOND: Duration = Duration::from_secs(1);
 /// No input may take longer: a script's own limits add up to a fraction of it.
 const MAX_RUN: Duration = Duration::from_secs(20);
 /// Attempts at making an input smaller.
@@ -170,7 +172,8 @@ fn fuzz(name: &str) {
         }
     }
     let mut mutator = Mutator::new(target.shape, seeds, Chance::from_seed(seed));
-    let until = Instant::now() + seconds();
+    let until = Instant::now()
+        + SECOND * u32::try_from(often("REJOINDER_FUZZ_SECONDS", SECONDS)).expect("it is small");
     let mut runs = 0_usize;
     while Instant::now() < until {
         let input = mutator.next();
@@ -186,20 +189,6 @@ fn fuzz(name: &str) {
         cases.len(),
         String::from_utf8_lossy(&input[..input.len().min(200)])
     ));
-}
-
-/// How long a target is fuzzed: as whoever runs the tests says, or as usual.
-fn seconds() -> Duration {
-    #[expect(clippy::disallowed_methods, reason = "the test's own setting")]
-    let said = std::env::var("REJOINDER_FUZZ_SECONDS");
-    Duration::from_secs(said.map_or(SECONDS, |text| {
-        text.parse().expect("REJOINDER_FUZZ_SECONDS is a number")
-    }))
-}
-
-#[expect(clippy::print_stdout, reason = "who repeats a run needs its seed")]
-fn say(text: &str) {
-    println!("{text}");
 }
 
 #[test]

@@ -3,10 +3,11 @@
 
 use rejoinder_adapters::meta::MetaConfig;
 use rejoinder_adapters::simulator::meta::Registration;
-use rejoinder_adapters::simulator::{MetaNumber, Simulator, Statuses};
+use rejoinder_adapters::simulator::{MetaNumber, Simulator, Statuses, WindowRule};
 use rejoinder_adapters::{Calls, Reach};
 use rejoinder_engine::Engine;
 use rejoinder_engine::crypto::{Secret, Vault};
+use rejoinder_engine::domain::location::LoopGuard;
 use rejoinder_engine::store::Store;
 use rejoinder_migrations::{Migrator, MigratorTrait};
 use rejoinder_server::{ServeOptions, Server};
@@ -116,6 +117,31 @@ impl House {
             .as_str()
             .unwrap_or_else(|| panic!("an id in {answer}"))
             .to_owned()
+    }
+
+    /// A location with a number, for customers who write as fast as no person does: nothing holds them up, and
+    /// the provider tells nothing of what it took.
+    pub(crate) async fn of_a_busy_shop(database: Database) -> (Self, String, MetaNumber) {
+        let house = Self::on(database).await;
+        house.simulator.configure(|settings| {
+            settings.statuses = Statuses::None;
+            settings.window = WindowRule::Ignore;
+        });
+        let location = json!({
+            "name": "Casa Lima",
+            "time_zone": "Europe/Berlin",
+            "settings": { "loop_guard": LoopGuard::OFF },
+        });
+        let location = house.created("/locations", location).await;
+        let number = house.number(&location).await;
+        let channels = format!("/locations/{location}/channels");
+        let (_, listed) = house.api(Method::GET, &channels, None).await;
+        let id = listed["channels"][0]["id"].as_str().expect("a channel");
+        let fast = json!({ "settings": { "messages_per_second": 1_000 } });
+        let path = format!("{channels}/{id}");
+        let (status, answer) = house.api(Method::PATCH, &path, Some(fast)).await;
+        assert!(status.is_success(), "{answer}");
+        (house, location, number)
     }
 
     /// Connects a number of Meta's to a location; the provider sends its webhooks here.

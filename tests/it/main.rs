@@ -15,6 +15,7 @@ mod database;
 mod delivering;
 mod draining;
 mod early;
+mod effort;
 mod embedding;
 mod endpoints;
 mod failpoints;

@@ -17,7 +17,8 @@ use self::disk::Disk;
 use self::shim::{Heeds, Part, Shim};
 use crate::chance::Chance;
 use crate::database::Database;
-use crate::scene::{Errand, Program, Scene, often, say};
+use crate::effort::{often, say};
+use crate::scene::{Errand, Program, Scene};
 
 /// How often the power is cut where nobody says otherwise.
 const CUTS: usize = 15;

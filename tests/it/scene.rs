@@ -30,7 +30,7 @@ use crate::crm::Crm;
 use crate::database::Database;
 
 pub(crate) use self::furnish::Errand;
-pub(crate) use self::program::{Program, often, say};
+pub(crate) use self::program::Program;
 
 /// What a customer writes before another one comes: fewer than a pair's limits hold up.
 const MESSAGES_EACH: usize = 3;

@@ -242,6 +242,7 @@ async fn addresses_inside_are_refused_however_they_are_written() {
         "https://localhost/",
         "https://crm.localhost./",
         "https://127.0.0.1/",
+        "https://127.0.0.1../",
         "https://127.1/",
         "https://2130706433/",
         "https://0x7f000001/",

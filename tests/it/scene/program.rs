@@ -28,18 +28,3 @@ impl Drop for Program {
         let _ = self.0.wait();
     }
 }
-
-#[expect(clippy::print_stdout, reason = "who repeats a run needs its seed")]
-pub(crate) fn say(text: &str) {
-    println!("{text}");
-}
-
-/// How often something is done: as whoever runs the tests says, or as usual.
-pub(crate) fn often(setting: &str, usual: usize) -> usize {
-    #[expect(clippy::disallowed_methods, reason = "the test's own setting")]
-    let said = std::env::var(setting);
-    said.map_or(usual, |text| {
-        let many = text.parse();
-        many.unwrap_or_else(|_| panic!("{setting} is a number"))
-    })
-}
