@@ -114,6 +114,7 @@ impl From<store::Error> for Error {
             store::Error::Conflict(sentence) => Self::Conflict(sentence),
             store::Error::Overloaded => Self::Overloaded,
             error @ (store::Error::Database(_)
+            | store::Error::Unavailable(_)
             | store::Error::Unwritable(_)
             | store::Error::Corrupt { .. }
             | store::Error::Sealed(_)

@@ -56,6 +56,7 @@ mod sweep;
 mod template;
 mod timer;
 mod token;
+mod transaction;
 mod unreadable;
 mod unrouted;
 mod writer;

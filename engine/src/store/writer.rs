@@ -10,15 +10,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use futures_util::future::BoxFuture;
-use sea_orm::{
-    DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, SqliteTransactionMode,
-    TransactionOptions, TransactionTrait,
-};
+use sea_orm::{DatabaseConnection, DatabaseTransaction};
 use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::task::JoinHandle;
 
 use super::Error;
 use super::batch::{Batch, Flushed};
+use super::transaction::{begin, commit, roll_back};
 use crate::domain::event::Event;
 use crate::failpoint::Point;
 
@@ -213,6 +211,7 @@ async fn run(
 ) {
     let mut group = Vec::with_capacity(MAX_GROUP);
     let (mut results_open, mut inbound_open) = (true, true);
+    let mut trouble = Trouble::default();
     while results_open || inbound_open {
         let first = tokio::select! {
             biased;
@@ -228,14 +227,18 @@ async fn run(
             }
         }
         if !group.is_empty() {
-            write_group(&connection, &mut group, sink.get(), &tremors).await;
+            let outcome = write_group(&connection, &mut group, sink.get(), &tremors).await;
+            trouble.note(&outcome);
+            for job in group.drain(..) {
+                job.finish(outcome.clone(), sink.get());
+            }
         }
     }
 }
 
 /// Why a transaction was not written.
 enum Failure {
-    /// The database does not answer: no use in trying its operations one by one.
+    /// The database does not answer or takes nothing: no use in trying its operations one by one.
     Unreachable(Error),
     /// An operation was refused, and everything was rolled back.
     Refused(Error),
@@ -243,43 +246,56 @@ enum Failure {
     Unknown(Error),
 }
 
-/// Writes a group in one transaction; if one of its operations is refused, each in one of its own.
+/// Whether the database takes anything. Told when that changes: a database that takes nothing is tried by
+/// everything that waits, again and again.
+#[derive(Default)]
+struct Trouble {
+    is_told: bool,
+}
+
+impl Trouble {
+    fn note(&mut self, outcome: &Result<(), Error>) {
+        match outcome {
+            Ok(()) if self.is_told => tracing::info!("the database can be written again"),
+            Ok(()) => {}
+            Err(error) if self.is_told => {
+                tracing::debug!(%error, "the database could still not be written");
+            }
+            Err(error) => tracing::error!(%error, "the database could not be written"),
+        }
+        self.is_told = outcome.is_err();
+    }
+}
+
+/// Writes a group in one transaction; if one of its operations is refused, each in one of its own. What is left
+/// in the group had no answer yet, and has all the same one.
 async fn write_group(
     connection: &DatabaseConnection,
     group: &mut Vec<Box<dyn Job>>,
     sink: Option<&EventSink>,
     tremors: &Tremors,
-) {
+) -> Result<(), Error> {
     let outcome = if group.len() > 1 {
         write_together(connection, group).await
     } else {
         write_singly(connection, group, sink).await
     };
     let outcome = match outcome {
-        Ok(()) => Ok(()),
         Err(Failure::Refused(error)) => {
             tracing::debug!(%error, operations = group.len(), "a group failed and is written singly");
             write_singly(connection, group, sink).await
         }
-        Err(failure) => Err(failure),
+        outcome => outcome,
     };
-    let outcome = match outcome {
-        Ok(()) => Ok(()),
-        Err(Failure::Unreachable(error) | Failure::Refused(error)) => {
-            tracing::error!(%error, operations = group.len(), "the database could not be written");
-            Err(error)
-        }
-        Err(Failure::Unknown(error)) => {
-            tracing::error!(%error, operations = group.len(), "a commit failed; whether it was written is unknown");
+    outcome.map_err(|failure| match failure {
+        Failure::Unreachable(error) | Failure::Refused(error) => error,
+        Failure::Unknown(error) => {
             // Before anybody is told of what is written next.
             tremors.felt.fetch_add(1, Ordering::SeqCst);
             tremors.news.notify_one();
-            Err(error)
+            error
         }
-    };
-    for job in group.drain(..) {
-        job.finish(outcome.clone(), sink);
-    }
+    })
 }
 
 /// Writes each operation in a transaction of its own; on what concerns all, those that are left stay in the group.
@@ -317,8 +333,8 @@ async fn write_together(
         .map_err(|error| Failure::Unreachable(error.into()))?;
     let mut batch = Batch::default();
     if let Err(error) = apply(&tx, &mut batch, jobs).await {
-        // What cannot even be rolled back has lost its connection.
-        return Err(match tx.rollback().await {
+        return Err(match roll_back(tx).await {
+            Ok(()) if matches!(error, Error::Unavailable(_)) => Failure::Unreachable(error),
             Ok(()) => Failure::Refused(error),
             Err(lost) => Failure::Unreachable(lost.into()),
         });
@@ -326,7 +342,7 @@ async fn write_together(
     for job in jobs {
         job.complete(batch.flushed());
     }
-    tx.commit()
+    commit(tx)
         .await
         .map_err(|error| Failure::Unknown(error.into()))?;
     let committed = Point::WriterCommitted.pass().await;
@@ -343,18 +359,4 @@ async fn apply(
     }
     batch.flush(tx).await?;
     Ok(Point::WriterApplied.pass().await?)
-}
-
-async fn begin(connection: &DatabaseConnection) -> Result<DatabaseTransaction, DbErr> {
-    match connection.get_database_backend() {
-        // A deferred transaction that reads first fails at once when another process writes: the busy timeout is not heard.
-        DbBackend::Sqlite => {
-            let options = TransactionOptions {
-                sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
-                ..TransactionOptions::default()
-            };
-            connection.begin_with_options(options).await
-        }
-        _ => connection.begin().await,
-    }
 }
