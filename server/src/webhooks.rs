@@ -5,7 +5,7 @@ use bytes::{Buf, Bytes};
 use futures_util::Stream;
 use rejoinder_engine::adapter::{MAX_WEBHOOK_BYTES, Method, Webhook};
 use rejoinder_engine::domain::ids::ChannelId;
-use rejoinder_engine::{AcceptError, Engine, store};
+use rejoinder_engine::{AcceptError, Engine};
 use warp::http::{self, HeaderMap};
 use warp::path::{FullPath, Tail};
 use warp::reply::Response;
@@ -192,19 +192,8 @@ impl Webhooks {
                 reply::refused()
             }
             Err(AcceptError::UnknownProvider(_)) => reply::Error::Missing("provider").into(),
-            Err(AcceptError::NotStored(store::Error::Overloaded)) => {
-                tracing::warn!(
-                    adapter.kind = provider,
-                    "too much is waiting; a webhook's provider was told to send it again"
-                );
-                reply::Error::Overloaded.into()
-            }
             Err(AcceptError::NotStored(error)) => {
-                tracing::error!(
-                    adapter.kind = provider,
-                    %error,
-                    "a webhook could not be stored; its provider was told to send it again"
-                );
+                self.refusals.put_off(provider, &error);
                 reply::Error::Overloaded.into()
             }
         }

@@ -243,6 +243,8 @@ fn log(config: &Config, filter: &str) -> Result<(), ConfigError> {
     let subscriber = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
+        // A line that finds no room is lost; telling of it on the same stream would end whoever wrote it.
+        .log_internal_errors(false)
         .with_ansi(false);
     // Logging can be set up once; a host that did so already keeps its own.
     let _ = match config.log_format {
