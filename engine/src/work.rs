@@ -2,6 +2,7 @@
 
 mod gather;
 mod restrain;
+mod suspect;
 
 use std::collections::BTreeMap;
 use std::panic::AssertUnwindSafe;
@@ -11,6 +12,7 @@ use futures_util::FutureExt as _;
 
 use self::gather::{Burst, Gathered, gather, gathered};
 use self::restrain::restrain;
+use self::suspect::Suspicion;
 use crate::adapter::Signal;
 use crate::core::{Core, LaneKey, urgency};
 use crate::decide::{Decision, ON_WINDOW_CLOSING, Question, decide};
@@ -25,7 +27,7 @@ use crate::domain::time::{Span, Timestamp};
 use crate::failpoint::Point;
 use crate::lanes::{Taken, Urgency};
 use crate::setup::LocationSetup;
-use crate::store::{self, Commit, CountAttempt, Counted, DeliveryFilter, UncountAttempt};
+use crate::store::{self, Commit, DeliveryFilter};
 
 /// How long a conversation rests after the database failed it.
 const RETRY_AFTER: Span = Span::seconds(2);
@@ -33,13 +35,6 @@ const RETRY_AFTER: Span = Span::seconds(2);
 const AFTER_PANIC: Span = Span::minutes(1);
 /// How long it rests after something about it did not read: a person must mend that.
 const AFTER_DAMAGE: Span = Span::minutes(1);
-/// An event that waited so long may be the reason: its attempts are counted from now on.
-const SUSPECT_AFTER: Span = Span::seconds(10);
-/// How often an event is attempted that ends the process or meets a mistake of the program.
-const MAX_ATTEMPTS: i32 = 3;
-/// How long a process must have lived, for each attempt before, until such an event is attempted again: what
-/// else ends processes early, again and again, puts no event aside, and the others go on meanwhile.
-const GRACE: Span = Span::seconds(5);
 
 /// Whether a commit may hand its first delivery over to a sender at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -122,51 +117,23 @@ async fn attend(
     Ok(until)
 }
 
-/// Takes an event through its rules. One that was pending when the process began, or waits for long, is
-/// counted first: it may have ended the process before, and may do so again. Says until when it waits, if
-/// it does.
+/// Takes an event through its rules, counting the attempt if it is suspect. Says until when it waits, if it does.
 async fn attempt(
     core: &Arc<Core>,
     burst: &Burst,
     hand_over: HandOver,
 ) -> Result<Option<Timestamp>, store::Error> {
-    let (event, now) = (&burst.event, core.clock.now());
-    let is_suspect = event.received_at < core.began_at || event.received_at + SUSPECT_AFTER < now;
-    if is_suspect {
-        let count = CountAttempt {
-            location_id: event.location_id,
-            id: event.id,
-            at_most: MAX_ATTEMPTS,
-            so_far: (1..MAX_ATTEMPTS)
-                .filter(|attempts| ready_at(core, *attempts) <= now)
-                .max()
-                .unwrap_or(0),
-        };
-        match core.store.write(count).await? {
-            Counted::Attempt => Point::DecideCounted.pass().await?,
-            Counted::Wait(attempts) => return Ok(Some(ready_at(core, attempts))),
-            Counted::PutAside => {
-                tracing::error!(location.id = %event.location_id, event.id = %event.id,
-                    "an event was tried {MAX_ATTEMPTS} times without coming to an end and is put aside");
-                return Ok(None);
-            }
-        }
+    let counted = suspect::count(core, &burst.event, core.clock.now()).await?;
+    match counted {
+        Suspicion::Wait(until) => return Ok(Some(until)),
+        Suspicion::PutAside => return Ok(None),
+        Suspicion::None | Suspicion::Counted => {}
     }
     let processed = process(core, burst, hand_over).await;
-    if processed.is_err() && is_suspect {
-        let uncount = UncountAttempt {
-            location_id: event.location_id,
-            id: event.id,
-        };
-        // If the database is the trouble, this fails as well: then it was attempted once more.
-        let _ = core.store.write(uncount).await;
+    if processed.is_err() && counted == Suspicion::Counted {
+        suspect::uncount(core, &burst.event).await;
     }
     processed.map(|()| None)
-}
-
-/// From when on an event that was attempted so often may be attempted again.
-fn ready_at(core: &Core, attempts: i32) -> Timestamp {
-    core.began_at + Span::from_ms(GRACE.ms() * i64::from(attempts))
 }
 
 async fn process(core: &Arc<Core>, burst: &Burst, hand_over: HandOver) -> Result<(), store::Error> {
