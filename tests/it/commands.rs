@@ -9,7 +9,7 @@ use rejoinder_adapters::simulator::Simulator;
 use tempfile::TempDir;
 
 /// The program that `tests/run` builds.
-fn program() -> PathBuf {
+pub(crate) fn program() -> PathBuf {
     let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR"))
         .with_file_name("debug")
         .join("rejoinder");

@@ -13,6 +13,7 @@ mod crash;
 mod crm;
 mod database;
 mod delivering;
+mod disk;
 mod draining;
 mod early;
 mod effort;

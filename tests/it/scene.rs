@@ -19,6 +19,7 @@ use rejoinder_engine::domain::delivery::DeliveryState;
 use rejoinder_engine::domain::ids::{DeliveryId, LocationId};
 use rejoinder_engine::domain::time::Timestamp;
 use rejoinder_engine::store::{DeliveryFilter, Store};
+use reqwest::Response;
 use tempfile::TempDir;
 use tokio::task::JoinHandle;
 
@@ -55,6 +56,12 @@ pub(crate) struct Scene {
     customers: AtomicUsize,
     is_over: AtomicBool,
     errand: Mutex<Errand>,
+}
+
+/// A message that a customer wrote, and the webhook that tells of it.
+pub(crate) struct Letter {
+    message: Acknowledged,
+    body: Vec<u8>,
 }
 
 impl Scene {
@@ -128,6 +135,19 @@ impl Scene {
         self.prepare(command)
     }
 
+    /// The program as operators start it, for whom a file that may not grow is no reason to end: writing fails.
+    pub(crate) fn undaunted(&self) -> Command {
+        let mut command = Command::new("/bin/sh");
+        let path = crate::commands::program();
+        command
+            .env_clear()
+            .current_dir(self.folder.path())
+            .stdin(Stdio::null())
+            .args(["-c", "trap '' XFSZ; exec \"$0\" serve \"$@\""])
+            .arg(path);
+        self.prepare(command)
+    }
+
     fn prepare(&self, mut command: Command) -> Command {
         command
             .args(["--log", "warn,rejoinder_engine=debug"])
@@ -142,7 +162,7 @@ impl Scene {
         command
     }
 
-    fn log(&self) -> PathBuf {
+    pub(crate) fn log(&self) -> PathBuf {
         self.folder.path().join("log")
     }
 
@@ -235,38 +255,55 @@ impl Scene {
 
     /// Writes a message, as often as the provider would, until it is acknowledged; gives its id.
     pub(crate) async fn say(&self, customer: &str, nth: usize, errand: Errand) -> String {
-        let text = format!("{customer} says {nth}{}", errand.word());
-        let id = format!("wamid.{customer}.{nth}");
+        let letter = self.letter(customer, nth, errand);
+        loop {
+            let answer = self.post(&letter).await;
+            if answer.is_ok_and(|answer| answer.status().is_success()) {
+                return letter.message.id;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+
+    /// What a customer writes, as the provider tells of it.
+    pub(crate) fn letter(&self, customer: &str, nth: usize, errand: Errand) -> Letter {
+        let message = Acknowledged {
+            id: format!("wamid.{customer}.{nth}"),
+            customer: customer.to_owned(),
+            text: format!("{customer} says {nth}{}", errand.word()),
+        };
         let arrival = Arrival {
             name: "Ada",
             phone: customer,
             user_id: None,
-            id: &id,
+            id: &message.id,
             at: self.simulator.now(),
             context: None,
         };
-        let registration = self.number.registration();
-        let body = text_message(registration, &arrival, &text);
-        let signature = sign(APP_SECRET, &body);
-        loop {
-            let request = self
-                .client
-                .post(&registration.webhook_url)
-                .header("x-hub-signature-256", &signature)
-                .body(body.clone());
-            let answer = request.send().await;
-            if answer.is_ok_and(|answer| answer.status().is_success()) {
-                break;
-            }
-            tokio::time::sleep(Duration::from_millis(10)).await;
+        let body = text_message(self.number.registration(), &arrival, &message.text);
+        Letter { message, body }
+    }
+
+    /// Tells the program of it once; what is acknowledged is remembered.
+    pub(crate) async fn post(&self, letter: &Letter) -> reqwest::Result<Response> {
+        let request = self
+            .client
+            .post(&self.number.registration().webhook_url)
+            .header("x-hub-signature-256", sign(APP_SECRET, &letter.body))
+            .body(letter.body.clone());
+        let answer = request.send().await?;
+        if answer.status().is_success() {
+            let mut acknowledged = self.acknowledged.lock().expect("no one panics");
+            acknowledged.push(letter.message.clone());
         }
-        let mut acknowledged = self.acknowledged.lock().expect("no one panics");
-        acknowledged.push(Acknowledged {
-            id: id.clone(),
-            customer: customer.to_owned(),
-            text,
-        });
-        id
+        Ok(answer)
+    }
+
+    /// Asks the program's API something.
+    pub(crate) async fn ask(&self, path: &str) -> reqwest::Result<Response> {
+        let url = format!("http://127.0.0.1:{}{path}", self.port);
+        let request = self.client.get(url).bearer_auth(self.token.expose());
+        request.send().await
     }
 
     /// Statuses that met a dead program come again, as Meta sends them for days.

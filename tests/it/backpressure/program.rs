@@ -1,7 +1,7 @@
-//! The real program with a location of many numbers, and what it holds in memory. Knows nothing of load.
+//! The real program with a location of many numbers, ready to be offered more than it can do. Knows nothing of load.
 
 use std::net::SocketAddr;
-use std::process::{Child, Stdio};
+use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use rejoinder_adapters::simulator::Simulator;
@@ -21,34 +21,13 @@ use tokio::net::TcpStream;
 use super::PATIENCE;
 use crate::commands::command;
 use crate::database::Database;
+use crate::scene::Program;
 
 /// Numbers of the location, so that no number's own rate is what holds back.
 pub(super) const NUMBERS: usize = 20;
 
 pub(super) const APP_SECRET: &str = "the-app-secret";
 const RULE: &str = "fn on_message(chat, message) { chat.state.n = (chat.state.n ?? 0) + 1; chat.reply(message.text); }";
-
-/// The program; it does not outlive the test.
-pub(super) struct Program(Child);
-
-impl Program {
-    /// What it holds in memory, in megabytes.
-    pub(super) fn memory_mb(&self) -> u64 {
-        let path = format!("/proc/{}/status", self.0.id());
-        let text = std::fs::read_to_string(path).expect("the system tells");
-        let line = text.lines().find(|line| line.starts_with("VmRSS:"));
-        let kilobytes = line.and_then(|line| line.split_whitespace().nth(1));
-        let kilobytes: u64 = kilobytes.and_then(|kb| kb.parse().ok()).expect("a number");
-        kilobytes / 1024
-    }
-}
-
-impl Drop for Program {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
 
 /// A location with many numbers and a rule that says everything once more.
 pub(super) async fn furnish(
@@ -125,17 +104,16 @@ pub(super) async fn start(
     let listener = std::net::TcpListener::bind("127.0.0.1:0");
     let addr = listener.and_then(|listener| listener.local_addr());
     let addr = addr.expect("a free port");
-    let child = command(folder, &["serve", "--log", "error"])
+    let mut command = command(folder, &["serve", "--log", "error"]);
+    command
         .env("REJOINDER_KEYS", ring.expose())
         .env("REJOINDER_DATABASE_URL", &database.url)
         .env("REJOINDER_LISTEN", addr.to_string())
         .env("REJOINDER_META_APP_SECRET", APP_SECRET)
         .env("REJOINDER_META_BASE_URL", simulator.base_url())
         .stdout(Stdio::null())
-        .stderr(Stdio::inherit())
-        .spawn()
-        .expect("it runs");
-    let program = Program(child);
+        .stderr(Stdio::inherit());
+    let program = Program::start(command);
     let began_at = Instant::now();
     while TcpStream::connect(addr).await.is_err() {
         assert!(began_at.elapsed() < PATIENCE, "the program is not ready");

@@ -10,6 +10,21 @@ impl Program {
         Self(command.spawn().expect("it runs"))
     }
 
+    /// The process, as other programs name it.
+    pub(crate) fn id(&self) -> u32 {
+        self.0.id()
+    }
+
+    /// What it holds in memory, in megabytes.
+    pub(crate) fn memory_mb(&self) -> u64 {
+        let path = format!("/proc/{}/status", self.0.id());
+        let text = std::fs::read_to_string(path).expect("the system tells");
+        let line = text.lines().find(|line| line.starts_with("VmRSS:"));
+        let kilobytes = line.and_then(|line| line.split_whitespace().nth(1));
+        let kilobytes: u64 = kilobytes.and_then(|kb| kb.parse().ok()).expect("a number");
+        kilobytes / 1024
+    }
+
     /// Ends it as a power switch would end its process.
     pub(crate) fn kill(mut self) {
         self.0.kill().expect("it can be ended");
