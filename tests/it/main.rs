@@ -1,5 +1,6 @@
 //! End to end, in one binary: each module says who, what, then.
 
+mod anew;
 mod backpressure;
 mod beginnings;
 mod bursts;

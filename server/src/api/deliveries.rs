@@ -3,14 +3,18 @@
 use rejoinder_engine::adapter::SendErrorKind;
 use rejoinder_engine::domain::content::Content;
 use rejoinder_engine::domain::delivery::{DeliveryState, Flag, Origin};
-use rejoinder_engine::domain::ids::DeliveryId;
+use rejoinder_engine::domain::ids::{DeliveryId, LocationId};
 use rejoinder_engine::store::{DeliveryFilter, DeliveryRow, FailedFilter, Verdict};
+use rejoinder_engine::{Engine, Problem};
 use serde::{Deserialize, Serialize};
 use warp::reply::Response;
 
 use super::events::FailureJson;
 use super::request::{Scoped, id};
 use crate::reply::{self, Error};
+
+/// How many are sent anew at once.
+pub(crate) const MAX_REPLAYED: u64 = 1_000;
 
 /// A delivery as printed.
 #[derive(Serialize)]
@@ -171,11 +175,12 @@ struct ReplayFailed {
 
 /// Sends all that failed and are meant anew, or shows them.
 async fn replay_failed(scoped: &Scoped) -> Result<Response, Error> {
-    const AT_MOST: u64 = 1_000;
     let asked: ReplayFailed = scoped.request.json()?;
-    let limit = asked.limit.unwrap_or(AT_MOST);
-    if !(1..=AT_MOST).contains(&limit) {
-        return Err(Error::invalid(format!("'limit' is from 1 to {AT_MOST}")));
+    let limit = asked.limit.unwrap_or(MAX_REPLAYED);
+    if !(1..=MAX_REPLAYED).contains(&limit) {
+        return Err(Error::invalid(format!(
+            "'limit' is from 1 to {MAX_REPLAYED}"
+        )));
     }
     let conversation = asked.conversation.as_deref();
     let filter = FailedFilter {
@@ -184,22 +189,37 @@ async fn replay_failed(scoped: &Scoped) -> Result<Response, Error> {
             .map(|text| id(text, "conversation"))
             .transpose()?,
     };
-    let mut rows = Vec::new();
-    if asked.dry_run {
-        rows = scoped.store().failed(&filter, limit).await?;
+    let rows = if asked.dry_run {
+        scoped.store().failed(&filter, limit).await?
     } else {
-        let engine = scoped.engine();
-        let new = engine
-            .replay_failed(scoped.location_id, &filter, limit)
-            .await?;
-        for id in new {
-            rows.extend(scoped.store().delivery(id).await?);
-        }
-    }
+        replay_all(scoped.engine(), scoped.location_id, &filter, limit).await?
+    };
     Ok(reply::ok(&DeliveriesJson::from(rows)))
 }
 
-fn reason(text: &str) -> Result<String, Error> {
+/// Sends all that failed and are meant anew; gives the new ones.
+///
+/// # Errors
+/// The database failed.
+pub(crate) async fn replay_all(
+    engine: &Engine,
+    location_id: LocationId,
+    filter: &FailedFilter,
+    limit: u64,
+) -> Result<Vec<DeliveryRow>, Problem> {
+    let new = engine.replay_failed(location_id, filter, limit).await?;
+    let mut rows = Vec::with_capacity(new.len());
+    for id in new {
+        rows.extend(engine.store().of(location_id).delivery(id).await?);
+    }
+    Ok(rows)
+}
+
+/// Why a message failed, from what people write.
+///
+/// # Errors
+/// There is no such reason.
+pub(crate) fn reason(text: &str) -> Result<String, Error> {
     let known = SendErrorKind::ALL.map(SendErrorKind::code);
     if known.contains(&text) {
         return Ok(text.to_owned());

@@ -20,6 +20,9 @@ use super::Next;
 use super::request::{Scoped, id};
 use crate::reply::{self, Error};
 
+/// How many are run again at once.
+pub(crate) const MAX_RERUN: u64 = 1_000;
+
 /// An event as printed. What an event does not have is "" or null.
 #[derive(Default, Serialize)]
 pub(crate) struct EventJson {
@@ -316,9 +319,22 @@ struct RunParked {
     limit: Option<u64>,
 }
 
+/// Events that were run again, as printed.
 #[derive(Serialize)]
-struct RanJson {
+pub(crate) struct RanJson {
     events: Vec<RanEventJson>,
+}
+
+impl From<Vec<(EventId, Option<String>)>> for RanJson {
+    fn from(ran: Vec<(EventId, Option<String>)>) -> Self {
+        let events = ran.into_iter().map(|(id, problem)| RanEventJson {
+            id: id.to_string(),
+            problem,
+        });
+        Self {
+            events: events.collect(),
+        }
+    }
 }
 
 #[derive(Serialize)]
@@ -331,29 +347,27 @@ struct RanEventJson {
 
 /// Runs all that was put aside again, or shows it.
 async fn run_parked(scoped: &Scoped) -> Result<Response, Error> {
-    const AT_MOST: u64 = 1_000;
     let asked: RunParked = scoped.request.json()?;
-    let limit = asked.limit.unwrap_or(AT_MOST);
-    if !(1..=AT_MOST).contains(&limit) {
-        return Err(Error::invalid(format!("'limit' is from 1 to {AT_MOST}")));
+    let limit = asked.limit.unwrap_or(MAX_RERUN);
+    if !(1..=MAX_RERUN).contains(&limit) {
+        return Err(Error::invalid(format!("'limit' is from 1 to {MAX_RERUN}")));
     }
     if asked.dry_run {
-        let parked = Some(EventState::Parked);
-        return Ok(reply::ok(
-            &page(&scoped.store(), parked, None, limit).await?,
-        ));
+        return Ok(reply::ok(&parked(&scoped.store(), limit).await?));
     }
     let ran = scoped
         .engine()
         .rerun_parked(scoped.location_id, limit)
         .await?;
-    let events = ran.into_iter().map(|(id, problem)| RanEventJson {
-        id: id.to_string(),
-        problem,
-    });
-    Ok(reply::ok(&RanJson {
-        events: events.collect(),
-    }))
+    Ok(reply::ok(&RanJson::from(ran)))
+}
+
+/// What was put aside, the oldest first.
+pub(crate) async fn parked(
+    store: &LocationStore<'_>,
+    limit: u64,
+) -> Result<EventsJson, store::Error> {
+    page(store, Some(EventState::Parked), None, limit).await
 }
 
 async fn runs(scoped: &Scoped, id: EventId) -> Result<Response, Error> {

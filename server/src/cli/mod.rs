@@ -1,6 +1,7 @@
 //! The command line: its commands, and what goes wrong with them as one line.
 //! A command works on the database itself; a server at work on it follows within a second.
 
+mod anew;
 mod channel;
 mod check;
 mod docs;
@@ -103,9 +104,9 @@ enum Command {
     /// Conversations with customers
     #[command(subcommand)]
     Conversation(traffic::Conversation),
-    /// List what happened
+    /// List what happened, or run again what was put aside
     Events(traffic::Events),
-    /// List what was sent
+    /// List what was sent, or send anew what failed
     Deliveries(traffic::Deliveries),
     /// List what rules asked of endpoints
     Requests(errands::Requests),

@@ -6,18 +6,33 @@ use rejoinder_engine::domain::ids::{ConversationId, EventId, UnroutedId};
 use rejoinder_engine::store::DeliveryFilter;
 use rejoinder_engine::{Engine, PersonSend};
 
-use super::{Failure, open};
+use super::{Failure, anew, open};
 use crate::api::conversations;
 use crate::api::deliveries::{self, DeliveriesJson, DeliveryJson};
 use crate::api::events::{self, CountsJson};
 use crate::api::messages::LinesJson;
 use crate::api::unrouted::UnroutedJson;
-use crate::out::{self, Format};
+use crate::out::{self, Column, Format};
 
 /// Items of a list at most: more than anybody reads, and little enough for the memory.
 pub(super) const MAX_LISTED: u64 = 10_000;
 /// Lines of a conversation that are shown.
 const SHOWN_LINES: u64 = 20;
+
+pub(super) const EVENT_COLUMNS: [Column; 5] = [
+    ("TIME", "received_at"),
+    ("EVENT", "event"),
+    ("KIND", "kind"),
+    ("STATE", "state"),
+    ("TEXT", "text"),
+];
+pub(super) const DELIVERY_COLUMNS: [Column; 5] = [
+    ("TIME", "created_at"),
+    ("STATE", "state"),
+    ("BY", "origin"),
+    ("KIND", "kind"),
+    ("TEXT", "text"),
+];
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Conversation {
@@ -50,13 +65,19 @@ where
 }
 
 #[derive(Args, Debug)]
+#[command(args_conflicts_with_subcommands = true)]
 pub(super) struct Events {
+    #[command(subcommand)]
+    anew: Option<anew::Events>,
     #[command(flatten)]
     page: Page<EventId>,
 }
 
 #[derive(Args, Debug)]
+#[command(args_conflicts_with_subcommands = true)]
 pub(super) struct Deliveries {
+    #[command(subcommand)]
+    anew: Option<anew::Deliveries>,
     /// Its id or name [default: the only one]
     #[arg(long)]
     location: Option<String>,
@@ -154,24 +175,23 @@ impl Conversation {
 
 impl Events {
     pub(super) async fn run(self, engine: &Engine, format: Format) -> Result<(), Failure> {
+        if let Some(command) = self.anew {
+            return command.run(engine, format).await;
+        }
         let page = self.page;
         let location = open::location(engine, page.location.as_deref()).await?;
         let store = engine.store().of(location.id);
-        let columns = [
-            ("TIME", "received_at"),
-            ("EVENT", "event"),
-            ("KIND", "kind"),
-            ("STATE", "state"),
-            ("TEXT", "text"),
-        ];
         let events = events::page(&store, None, page.after, page.limit).await?;
-        format.list(&events, "events", &columns);
+        format.list(&events, "events", &EVENT_COLUMNS);
         Ok(())
     }
 }
 
 impl Deliveries {
     pub(super) async fn run(self, engine: &Engine, format: Format) -> Result<(), Failure> {
+        if let Some(command) = self.anew {
+            return command.run(engine, format).await;
+        }
         let location = open::location(engine, self.location.as_deref()).await?;
         let filter = DeliveryFilter {
             conversation_id: self.conversation,
@@ -179,14 +199,7 @@ impl Deliveries {
         };
         let store = engine.store().of(location.id);
         let rows = store.deliveries(&filter, self.limit).await?;
-        let columns = [
-            ("TIME", "created_at"),
-            ("STATE", "state"),
-            ("BY", "origin"),
-            ("KIND", "kind"),
-            ("TEXT", "text"),
-        ];
-        format.list(&DeliveriesJson::from(rows), "deliveries", &columns);
+        format.list(&DeliveriesJson::from(rows), "deliveries", &DELIVERY_COLUMNS);
         Ok(())
     }
 }
@@ -235,7 +248,7 @@ impl SendText {
 
 /// A server at work hears of changes of the set-up, but not of messages and events stored beside it:
 /// they would lie there until it is started again.
-async fn free(engine: &Engine, instead: &str) -> Result<(), Failure> {
+pub(super) async fn free(engine: &Engine, instead: &str) -> Result<(), Failure> {
     if engine.store().is_worked_on().await {
         return Err(Failure::new(format!(
             "a server works on this database; ask it instead: {instead}"
