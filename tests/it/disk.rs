@@ -14,7 +14,8 @@ use sea_orm::{ConnectOptions, ConnectionTrait, Database as Connections};
 
 use crate::chance::Chance;
 use crate::database::Database;
-use crate::scene::{Errand, Letter, Program, Scene, often, say};
+use crate::effort::{often, say};
+use crate::scene::{Errand, Letter, Program, Scene};
 
 /// How often the disk is full where nobody says otherwise.
 const FULL_DISKS: usize = 3;

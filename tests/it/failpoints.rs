@@ -31,7 +31,7 @@ const GLANCES_EACH: usize = 20;
 /// Places that hold up one life of the program.
 const STALLS: usize = 9;
 /// Deaths in which a deliberate mistake must show.
-const DEATHS_FOR_A_MUTANT: usize = 5;
+const DEATHS_FOR_A_MUTANT: usize = 20;
 
 /// The number of a signal, as Linux has it.
 const SIGABRT: i32 = 6;

@@ -6,9 +6,11 @@
 //! applied twice (another of its group was refused, and it is tried alone), never committed twice.
 
 use std::future::Future;
+use std::panic::AssertUnwindSafe;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
+use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use sea_orm::{DatabaseConnection, DatabaseTransaction};
 use tokio::sync::{Notify, mpsc, oneshot};
@@ -68,6 +70,13 @@ struct Tremors {
     felt: AtomicU64,
     mended: AtomicU64,
     news: Notify,
+}
+
+impl Tremors {
+    fn feel(&self) {
+        self.felt.fetch_add(1, Ordering::SeqCst);
+        self.news.notify_one();
+    }
 }
 
 /// The way to the writer task. Cheap to clone.
@@ -227,7 +236,13 @@ async fn run(
             }
         }
         if !group.is_empty() {
-            let outcome = write_group(&connection, &mut group, sink.get(), &tremors).await;
+            let writing = write_group(&connection, &mut group, sink.get(), &tremors);
+            let written = AssertUnwindSafe(writing).catch_unwind().await;
+            // Whoever writes next must not suffer for it.
+            let outcome = written.unwrap_or_else(|_| {
+                tremors.feel();
+                Err(Error::Database("writing panicked".to_owned()))
+            });
             trouble.note(&outcome);
             for job in group.drain(..) {
                 job.finish(outcome.clone(), sink.get());
@@ -291,8 +306,7 @@ async fn write_group(
         Failure::Unreachable(error) | Failure::Refused(error) => error,
         Failure::Unknown(error) => {
             // Before anybody is told of what is written next.
-            tremors.felt.fetch_add(1, Ordering::SeqCst);
-            tremors.news.notify_one();
+            tremors.feel();
             error
         }
     })
@@ -359,4 +373,44 @@ async fn apply(
     }
     batch.flush(tx).await?;
     Ok(Point::WriterApplied.pass().await?)
+}
+
+#[cfg(test)]
+mod tests {
+    use sea_orm::{ConnectOptions, ConnectionTrait as _, Database};
+
+    use super::*;
+
+    /// Runs a statement, or panics where there is none.
+    struct Runs(Option<&'static str>);
+
+    impl Operation for Runs {
+        type Output = ();
+
+        async fn apply(&self, tx: &DatabaseTransaction, _batch: &mut Batch) -> Result<(), Error> {
+            tx.execute_unprepared(self.0.expect("a statement")).await?;
+            Ok(())
+        }
+    }
+
+    #[tokio::test]
+    async fn an_operation_that_panics_harms_nobody_who_writes_next() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("test.db");
+        let mut options = ConnectOptions::new(format!("sqlite:{}?mode=rwc", path.display()));
+        options.max_connections(1);
+        let connection = Database::connect(options).await.expect("it opens");
+        let (writer, _task) = Writer::start(connection);
+        let create = Runs(Some("CREATE TABLE t (n INTEGER)"));
+        writer
+            .write(Urgency::Result, create)
+            .await
+            .expect("it is written");
+        let panicked = writer.write(Urgency::Inbound, Runs(None)).await;
+        panicked.expect_err("nothing came of it");
+        assert!(writer.is_shaken(), "nobody knows what was written");
+        let insert = Runs(Some("INSERT INTO t VALUES (1)"));
+        let written = writer.write(Urgency::Inbound, insert).await;
+        written.expect("it is written all the same");
+    }
 }
