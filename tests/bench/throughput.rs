@@ -246,8 +246,10 @@ impl Load<'_> {
         let replies = tokio::spawn(async move {
             let mut latencies = Vec::with_capacity(count);
             let mut answered = 0;
+            // What was refused is not answered: the end is that of the last reply.
+            let mut last_at = Duration::ZERO;
             while answered < count {
-                let message = match tokio::time::timeout(Duration::from_secs(20), feed.recv()).await
+                let message = match tokio::time::timeout(Duration::from_secs(5), feed.recv()).await
                 {
                     Ok(Ok(message)) => message,
                     Ok(Err(tokio::sync::broadcast::error::RecvError::Lagged(missed))) => {
@@ -257,6 +259,7 @@ impl Load<'_> {
                     _ => break,
                 };
                 answered += 1;
+                last_at = start.elapsed();
                 let nth = message
                     .summary
                     .text
@@ -271,7 +274,7 @@ impl Load<'_> {
                         .push(micros(start).saturating_sub(sent_by[nth].load(Ordering::Relaxed)));
                 }
             }
-            (answered, latencies, start.elapsed())
+            (answered, latencies, last_at)
         });
         let clients = (0..self.options.connections).map(|_| {
             let client = Client {
