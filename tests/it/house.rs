@@ -31,6 +31,11 @@ pub(crate) struct House {
 
 impl House {
     pub(crate) async fn on(database: Database) -> Self {
+        Self::serving(database, ServeOptions::default()).await
+    }
+
+    /// A house with limits of its own; it listens on any free port.
+    pub(crate) async fn serving(database: Database, options: ServeOptions) -> Self {
         let simulator = Simulator::start().await.expect("a free port");
         simulator.configure(|settings| settings.statuses = Statuses::Delivered);
         let store = Store::open(&database.url).await.expect("it opens");
@@ -58,7 +63,7 @@ impl House {
         engine.start().await.expect("it starts");
         let listen = ServeOptions {
             listen: ([127, 0, 0, 1], 0).into(),
-            ..ServeOptions::default()
+            ..options
         };
         let server = Server::bind(engine.clone(), listen)
             .await

@@ -46,6 +46,7 @@ mod schedules;
 mod scripts;
 mod server;
 mod simulating;
+mod strangers;
 mod sweeps;
 mod templates;
 mod testing;
