@@ -10,7 +10,7 @@ use crate::clock::Clock;
 use crate::domain::time::{Span, Timestamp};
 
 /// What is let in is decided after this long at most, as far as can be told from how fast others were.
-const WAIT_INSIDE: Span = Span::from_ms(600);
+const WAIT_INSIDE: Span = Span::from_ms(400);
 /// How long it is waited outside at most. Together they leave more than a second of two to whatever comes then.
 const WAIT_OUTSIDE: Duration = Duration::from_millis(300);
 /// Likewise for what hardly comes again: better late than never.
@@ -170,19 +170,19 @@ mod tests {
             clock.advance(STRETCH);
             let _ = gate.room(clock.now());
         }
-        // 400 a second are done, of which 240 in the time that one may wait.
+        // 400 a second are done, of which 160 in the time that one may wait.
         while let Some(another) = gate.enter(Caller::ComesAgain, &clock, nobody).await {
             inside.push(another);
         }
-        assert!((230..=240).contains(&inside.len()), "{}", inside.len());
+        assert!((150..=160).contains(&inside.len()), "{}", inside.len());
         inside.clear();
         assert!(
-            gate.enter(Caller::ComesAgain, &clock, of(230, 0))
+            gate.enter(Caller::ComesAgain, &clock, of(150, 0))
                 .await
                 .is_some()
         );
         assert!(
-            gate.enter(Caller::ComesAgain, &clock, of(240, 0))
+            gate.enter(Caller::ComesAgain, &clock, of(160, 0))
                 .await
                 .is_none(),
             "others wait"
