@@ -4,13 +4,14 @@
 //! others have chosen (`guarded`).
 
 pub mod guarded;
+pub mod probe;
 
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use http::HeaderMap;
 use rejoinder_engine::adapter::{SendError, SendErrorKind};
-use rejoinder_engine::domain::time::Span;
+use rejoinder_engine::domain::time::{Span, Timestamp};
 
 /// A connection that takes longer is not made (decisions: delivery lease).
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
@@ -57,6 +58,8 @@ impl Http {
         let mut response = request.send().await.map_err(|error| fault(&error))?;
         let status = response.status().as_u16();
         let retry_after = retry_after(response.headers());
+        let request_id = request_id(response.headers());
+        let date = date(response.headers());
         let mut body = BytesMut::new();
         while let Some(chunk) = response.chunk().await.map_err(|error| fault(&error))? {
             let room = MAX_ANSWER_BYTES - body.len();
@@ -68,6 +71,8 @@ impl Http {
         Ok(Answer {
             status,
             retry_after,
+            request_id,
+            date,
             body: body.freeze(),
         })
     }
@@ -86,6 +91,10 @@ pub struct Answer {
     pub status: u16,
     /// How long the provider asks us to wait; at most an hour.
     pub retry_after: Option<Span>,
+    /// The provider's own id of the request, by which its support finds it.
+    pub request_id: Option<String>,
+    /// The provider's time, to the second.
+    pub date: Option<Timestamp>,
     /// The body, cut off at `MAX_ANSWER_BYTES`.
     pub body: Bytes,
 }
@@ -101,6 +110,23 @@ fn retry_after(headers: &HeaderMap) -> Option<Span> {
     let value = headers.get("retry-after")?.to_str().ok()?;
     let seconds: i64 = value.trim().parse().ok()?;
     Some(Span::seconds(seconds.clamp(0, 3600)))
+}
+
+/// What providers call the id of a request: Meta, Twilio.
+const REQUEST_IDS: [&str; 2] = ["x-fb-request-id", "twilio-request-id"];
+/// A longer id is none.
+const MAX_REQUEST_ID_BYTES: usize = 100;
+
+fn request_id(headers: &HeaderMap) -> Option<String> {
+    let ids = REQUEST_IDS.iter().filter_map(|name| headers.get(*name));
+    let mut ids = ids.filter_map(|value| value.to_str().ok());
+    ids.find(|id| id.len() <= MAX_REQUEST_ID_BYTES)
+        .map(str::to_owned)
+}
+
+/// HTTP writes times as mail does.
+fn date(headers: &HeaderMap) -> Option<Timestamp> {
+    Timestamp::parse_rfc2822(headers.get("date")?.to_str().ok()?)
 }
 
 /// The error of a request that reaches no customer: there is nothing to be in doubt about.

@@ -16,6 +16,7 @@ use rejoinder_engine::adapter::Adapter;
 
 pub use self::address::is_global;
 pub use self::call::{Calls, Reach};
+pub use self::http::probe::Probe;
 
 /// Where the providers are, and how they are spoken to.
 #[derive(Clone, Debug, Default)]

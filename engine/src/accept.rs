@@ -4,12 +4,13 @@ mod routing;
 
 use std::sync::Arc;
 
-use crate::adapter::{Adapter, Refused, Reply, Webhook};
+use crate::adapter::{Adapter, Refused, Reply, Route, Webhook};
 use crate::core::{Core, OutLane};
+use crate::domain::ids::ChannelId;
 use crate::domain::inbound::Inbound;
 use crate::failpoint::Point;
 use crate::gate::{Caller, Crowd, Inside};
-use crate::setup::ChannelSetup;
+use crate::setup::{ChannelSetup, Channels};
 use crate::store::{self, Record, RecordItem, Stray};
 
 use self::routing::{Place, Routing, Verifier, candidates};
@@ -75,11 +76,16 @@ async fn take(
     let _inside = admit(core, adapter.as_ref()).await?;
     let channels = core.setup.channels().await?;
     let candidates = candidates(core, adapter, &channels, webhook);
-    if candidates.is_empty() {
-        return Err(Refused.into());
-    }
     let (verifiers, secrets): (Vec<Verifier>, Vec<_>) = candidates.into_iter().unzip();
-    let received = adapter.receive(webhook, &secrets)?;
+    let received = if secrets.is_empty() {
+        Err(Refused)
+    } else {
+        adapter.receive(webhook, &secrets)
+    };
+    if received.is_err() {
+        note_refusal(core, adapter, &channels, webhook);
+    }
+    let received = received?;
     let verifier = *verifiers.get(received.secret).ok_or(Refused)?;
     let verified_by = secrets.get(received.secret).cloned().ok_or(Refused)?;
     let routing = Routing {
@@ -94,6 +100,25 @@ async fn take(
         reply: adapter.reply(),
         counts,
     })
+}
+
+/// Notes whose webhook was refused, as far as it says: for whoever looks why nothing arrives.
+fn note_refusal(core: &Core, adapter: &Arc<dyn Adapter>, channels: &Channels, webhook: &Webhook) {
+    let (kind, now) = (adapter.kind(), core.clock.now());
+    match adapter.route(webhook) {
+        Route::Nowhere => {}
+        Route::Server => core.refusals.note(kind, ChannelId::NONE, now),
+        Route::Channel(id) => {
+            if channels.get(id).is_some() {
+                core.refusals.note(kind, id, now);
+            }
+        }
+        Route::Account(account) => {
+            for setup in channels.with_account(kind, &account) {
+                core.refusals.note(kind, setup.channel.id, now);
+            }
+        }
+    }
 }
 
 /// Lets a webhook in once rules and senders have caught up with those before it.

@@ -4,6 +4,7 @@
 //! are pure; only `send`, `seek` and their kin talk to the outside world.
 
 mod list;
+mod onboard;
 mod send_error;
 
 use std::collections::BTreeMap;
@@ -22,6 +23,10 @@ use crate::domain::template::TemplateShape;
 use crate::domain::time::Span;
 
 pub use self::list::{Arrivals, Inquiry, Likeness, Stretch, Trace};
+pub use self::onboard::{
+    CHANNEL_STEP, Case, ChannelDraft, MESSAGE_STEP, NO, Onboard, OnboardingField, OnboardingRoute,
+    OnboardingStep, Progress, StepError, StepOutcome, YES,
+};
 pub use self::send_error::{SendError, SendErrorKind};
 
 /// The most that a webhook's body may weigh: Meta sends up to 3 MB, and a little room.
@@ -82,6 +87,11 @@ pub trait Adapter: Send + Sync + 'static {
     /// nearly so is accepted for longer under load.
     fn comes_again(&self) -> bool {
         true
+    }
+
+    /// What the address of webhooks calls the adapter.
+    fn webhook_name(&self) -> &'static str {
+        self.kind()
     }
 
     /// What must follow the address of webhooks where the provider is told it.
@@ -158,6 +168,11 @@ pub trait Adapter: Send + Sync + 'static {
         _stretch: &'a Stretch<'a>,
     ) -> BoxFuture<'a, Result<Arrivals, SendError>> {
         Box::pin(async { Err(list::none()) })
+    }
+
+    /// How numbers are connected at this provider, if they can be from here.
+    fn onboard(&self) -> Option<&dyn Onboard> {
+        None
     }
 
     /// Sends one message: exactly one request that could reach the customer.
@@ -254,6 +269,9 @@ pub struct CredentialField {
     pub help: &'static str,
 }
 
+/// A secret that is shorter occurs in any text by chance.
+const MIN_HIDDEN: usize = 6;
+
 /// The secrets of a channel by field name.
 #[derive(Clone, Default)]
 pub struct Credentials(BTreeMap<String, Secret>);
@@ -267,6 +285,22 @@ impl Credentials {
     /// Sets the secret of a field.
     pub fn set(&mut self, field: &str, secret: Secret) {
         self.0.insert(field.to_owned(), secret);
+    }
+
+    /// Takes the secret of a field out.
+    pub fn remove(&mut self, field: &str) -> Option<Secret> {
+        self.0.remove(field)
+    }
+
+    /// The same text with every secret of these in it made illegible, for answers that repeat what was sent.
+    pub fn hide(&self, text: &str) -> String {
+        let long = self
+            .0
+            .values()
+            .filter(|secret| secret.expose().len() >= MIN_HIDDEN);
+        long.fold(text.to_owned(), |text, secret| {
+            text.replace(secret.expose(), "…")
+        })
     }
 
     /// The names of the fields that are set.

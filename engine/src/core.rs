@@ -1,7 +1,7 @@
 //! What the verbs share: the store, the adapters, what is set up, and who works on what.
 
-use std::collections::BTreeMap;
-use std::sync::{Arc, OnceLock};
+use std::collections::{BTreeMap, HashSet};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use tokio::sync::{Notify, Semaphore};
 use uuid::Uuid;
@@ -13,7 +13,9 @@ use crate::clock::Clock;
 use crate::crypto::Secret;
 use crate::domain::delivery::{Delivery, Flag};
 use crate::domain::event::{Event, Payload};
-use crate::domain::ids::{ChannelId, ConversationId, DeliveryId, EventId, LocationId};
+use crate::domain::ids::{
+    ChannelId, ConversationId, DeliveryId, EventId, LocationId, OnboardingId,
+};
 use crate::domain::time::{Span, Timestamp};
 use crate::gate::Gate;
 use crate::guard::Guard;
@@ -21,10 +23,11 @@ use crate::halt::Halt;
 use crate::lanes::{Item, Key, Lanes, Urgency};
 use crate::mutant::Mutant;
 use crate::pace::Pace;
+use crate::refusals::Refusals;
 use crate::rota::Rota;
 use crate::script::testing::TestHost;
 use crate::setup::Setup;
-use crate::store::{Scratch, Store};
+use crate::store::{self, KeepRefusals, Scratch, Store};
 use crate::unsent::Unsent;
 
 /// Messages on their way to providers at once, per process (decisions: send permits).
@@ -133,6 +136,10 @@ pub(crate) struct Core {
     /// Rules whose tests may be run at once.
     pub(crate) trials: Semaphore,
     pub(crate) unsent: Unsent,
+    /// When webhooks were last refused.
+    pub(crate) refusals: Refusals,
+    /// Onboardings that somebody goes on with.
+    pub(crate) onboardings: Mutex<HashSet<OnboardingId>>,
     /// Told when a rule has asked for a call.
     pub(crate) requested: Notify,
 }
@@ -170,6 +177,35 @@ impl Core {
             .and_then(|channels| channels.get(channel_id))
             .and_then(|setup| self.adapters.get(setup.channel.provider.as_str()))
             .map_or(DOUBT, |adapter| adapter.doubt())
+    }
+
+    /// The address of webhooks that all channels of a provider share, or that of one channel.
+    pub(crate) fn webhook_url(
+        &self,
+        provider: &str,
+        channel_id: Option<ChannelId>,
+    ) -> Option<String> {
+        let adapter = self.adapters.get(provider)?;
+        let public_url = Some(self.public_url.as_str()).filter(|url| !url.is_empty())?;
+        let (name, suffix) = (adapter.webhook_name(), adapter.webhook_suffix());
+        let own = channel_id.map_or_else(String::new, |id| format!("/{id}"));
+        Some(format!("{public_url}/api/webhooks/{name}{own}{suffix}"))
+    }
+
+    /// Tells the database of webhooks that were refused.
+    pub(crate) async fn keep_refusals(&self) -> Result<(), store::Error> {
+        let changes = self.refusals.changes();
+        if changes.is_empty() {
+            return Ok(());
+        }
+        self.store.write(KeepRefusals(changes)).await
+    }
+
+    /// Onboardings that somebody goes on with.
+    pub(crate) fn onboardings(&self) -> MutexGuard<'_, HashSet<OnboardingId>> {
+        self.onboardings
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn enqueue(&self, events: Vec<Event>) {

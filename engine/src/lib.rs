@@ -24,6 +24,7 @@ mod mutant;
 mod pace;
 mod provision;
 mod publish;
+mod refusals;
 mod request;
 mod retry;
 mod rota;
@@ -44,7 +45,8 @@ pub use failpoint::{Action, Failpoint, Point};
 #[cfg(feature = "mutants")]
 pub use mutant::{Mutant, Shown};
 pub use provision::{
-    ChannelChange, EndpointChange, LocationChange, NewChannel, NewEndpoint, NewLocation,
-    PersonSend, Problem, Published, RuleAssistance, RuleCheck, SyncedAccount, Upcoming,
+    ChannelChange, EndpointChange, Examined, Given, LocationChange, NewChannel, NewEndpoint,
+    NewLocation, NewOnboarding, PersonSend, Problem, Published, RuleAssistance, RuleCheck,
+    SyncedAccount, Upcoming,
 };
 pub use store::Connection as DatabaseConnection;

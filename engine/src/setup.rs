@@ -2,6 +2,7 @@
 //! Read from the store, kept until someone changes it, in this process or another.
 
 mod headers;
+mod sealed;
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, Mutex, RwLock};
@@ -9,16 +10,17 @@ use std::sync::{Arc, Mutex, RwLock};
 use sha2::{Digest, Sha256};
 
 use crate::adapter::Credentials;
-use crate::crypto::{DataKey, Place, Secret, Vault};
+use crate::crypto::{DataKey, Place, Vault};
 use crate::decide::ActiveRule;
 use crate::domain::channel::Channel;
 use crate::domain::contact::Address;
 use crate::domain::ids::{ChannelId, LocationId};
 use crate::domain::location::Location;
 use crate::script::{Script, ScriptHost};
-use crate::store::{self, Store, StoredChannel};
+use crate::store::{self, Store, StoredChannel, StoredOnboarding};
 
 pub(crate) use self::headers::{EndpointSetup, open_headers, seal_headers};
+use self::sealed::{open_fields, seal_fields};
 
 /// Compiled scripts that are kept although no rule may use them any more: about 20 MB.
 const MAX_SCRIPTS: usize = 2_000;
@@ -332,28 +334,52 @@ pub(crate) fn seal(
     version: i32,
     credentials: &Credentials,
 ) -> String {
-    let fields: std::collections::BTreeMap<&str, &str> = credentials
-        .iter()
-        .map(|(field, secret)| (field, secret.expose()))
-        .collect();
-    let plain = Secret::new(store::write_json(&fields));
     let row = channel.id.to_string();
-    key.seal(&credentials_place(channel, &row, version), &plain)
+    let place = credentials_place(channel, &row, version);
+    seal_fields(key, &place, credentials.iter())
 }
 
 /// Opens a channel's credentials.
 pub(crate) fn open(key: &DataKey, stored: StoredChannel) -> Result<ChannelSetup, store::Error> {
     let row = stored.channel.id.to_string();
     let place = credentials_place(&stored.channel, &row, stored.credentials_version);
-    let plain = key.open(&place, &stored.credentials)?;
-    let fields: HashMap<String, String> = store::read_json("channel", plain.expose())?;
-    let credentials = fields
-        .into_iter()
-        .map(|(field, secret)| (field, Secret::new(secret)))
-        .collect();
+    let credentials = open_fields(key, &place, &stored.credentials)?;
     Ok(ChannelSetup {
         channel: Arc::new(stored.channel),
         credentials,
         credentials_version: stored.credentials_version,
     })
+}
+
+/// Where the secrets of an onboarding belong.
+fn onboarding_place<'a>(stored: &StoredOnboarding, row: &'a str) -> Place<'a> {
+    Place {
+        table: "onboarding",
+        column: "secrets",
+        location_id: stored.onboarding.location_id,
+        row,
+        version: stored.version,
+    }
+}
+
+/// Puts secrets, sealed, into an onboarding of the version that it has; none if there are none.
+pub(crate) fn seal_onboarding(key: &DataKey, stored: &mut StoredOnboarding, secrets: &Credentials) {
+    let row = stored.onboarding.id.to_string();
+    stored.secrets = if secrets.fields().next().is_none() {
+        String::new()
+    } else {
+        seal_fields(key, &onboarding_place(stored, &row), secrets.iter())
+    };
+}
+
+/// Opens the secrets of an onboarding.
+pub(crate) fn open_onboarding(
+    key: &DataKey,
+    stored: &StoredOnboarding,
+) -> Result<Credentials, store::Error> {
+    if stored.secrets.is_empty() {
+        return Ok(Credentials::default());
+    }
+    let row = stored.onboarding.id.to_string();
+    open_fields(key, &onboarding_place(stored, &row), &stored.secrets)
 }

@@ -222,6 +222,7 @@ fn dated(inbound: &Inbound, now: Timestamp) -> Inbound {
         item: Item::History {
             lines: vec![line],
             progress: 100,
+            phase: None,
         },
         ..inbound.clone()
     }

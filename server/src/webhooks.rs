@@ -15,26 +15,6 @@ use crate::body::Reader;
 use crate::refusals::Refusals;
 use crate::reply;
 
-/// What the people of Meta, and the addresses entered in its dashboard, call the adapter `meta`.
-const META_ALIAS: &str = "whatsapp";
-
-/// The adapter behind `META_ALIAS`.
-const META: &str = "meta";
-
-/// The address to be entered at a provider: the one that all channels share, or a channel's own. `None` if
-/// the server has no public address.
-pub(crate) fn address(
-    engine: &Engine,
-    kind: &str,
-    channel_id: Option<ChannelId>,
-) -> Option<String> {
-    let public_url = engine.public_url();
-    let provider = if kind == META { META_ALIAS } else { kind };
-    let own = channel_id.map_or_else(String::new, |id| format!("/{id}"));
-    let suffix = engine.webhook_suffix(kind);
-    (!public_url.is_empty()).then(|| format!("{public_url}/api/webhooks/{provider}{own}{suffix}"))
-}
-
 /// What is needed to let a webhook in.
 #[derive(Clone)]
 pub(crate) struct Webhooks {
@@ -91,7 +71,7 @@ impl Webhooks {
             Some((provider, channel)) => (provider, Some(channel)),
             None => (tail.trim_end_matches('/'), None),
         };
-        let Some(provider) = self.kind(provider) else {
+        let Some(provider) = self.engine.webhook_kind(provider) else {
             return reply::Error::Missing("provider").into();
         };
         let method = match head.method {
@@ -132,15 +112,6 @@ impl Webhooks {
             engine.turned_away(provider);
             reply::Error::Overloaded.into()
         })
-    }
-
-    /// The adapter's kind by the name in the path.
-    fn kind(&self, name: &str) -> Option<&'static str> {
-        let name = if name == META_ALIAS { META } else { name };
-        self.engine
-            .providers()
-            .map(|(kind, _)| kind)
-            .find(|kind| *kind == name)
     }
 
     fn webhook(

@@ -238,6 +238,8 @@ mod tests {
         Answer {
             status,
             retry_after: None,
+            request_id: None,
+            date: None,
             body: Bytes::copy_from_slice(body.as_bytes()),
         }
     }

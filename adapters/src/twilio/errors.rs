@@ -297,6 +297,8 @@ mod tests {
             let error = refusal(&Answer {
                 status,
                 retry_after: None,
+                request_id: None,
+                date: None,
                 body: body.into(),
             });
             assert_eq!(

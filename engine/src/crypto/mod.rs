@@ -1,6 +1,7 @@
 //! Secrets: how they are held in memory, and how they are sealed for the database.
 //! The only owner of aes-gcm.
 
+mod random;
 mod secret;
 
 use std::fmt;
@@ -13,6 +14,7 @@ use zeroize::Zeroizing;
 
 use crate::domain::ids::LocationId;
 
+pub use self::random::{random_digits, random_word};
 pub use self::secret::Secret;
 
 /// The bytes of an AES-256 key.

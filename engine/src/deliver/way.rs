@@ -59,14 +59,7 @@ pub(super) async fn request(
     delivery: &Delivery,
 ) -> Result<String, SendError> {
     way.adapter.check(&delivery.content)?;
-    let callback_url = (!core.public_url.is_empty()).then(|| {
-        format!(
-            "{}/api/webhooks/{}/{}",
-            core.public_url,
-            way.adapter.kind(),
-            delivery.channel_id
-        )
-    });
+    let callback_url = core.webhook_url(way.adapter.kind(), Some(delivery.channel_id));
     let mut outgoing = Outgoing {
         channel: &way.channel.channel,
         credentials: &way.channel.credentials,

@@ -35,6 +35,11 @@ pub struct ChannelSettings {
     /// Twilio only: a message whose sender is the business's own number is an echo from the phone app.
     /// Off by default: there is no evidence that Twilio sends such echoes.
     pub echo_by_sender: bool,
+    /// Meta only: the number is in use in the WhatsApp Business app on a phone as well.
+    pub coexistence: bool,
+    /// Twilio only: the Messaging Service (`MG…`) that messages leave by, which picks the sender.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub messaging_service: Option<String>,
     /// Messages per second that leave at most over this number (Meta: 80, or 20 in coexistence; Twilio: 80).
     pub messages_per_second: u32,
 }
@@ -43,6 +48,8 @@ impl Default for ChannelSettings {
     fn default() -> Self {
         Self {
             echo_by_sender: false,
+            coexistence: false,
+            messaging_service: None,
             messages_per_second: 80,
         }
     }

@@ -122,6 +122,9 @@ pub enum Payload {
         lines: u32,
         /// How much of the import has come, 0 to 100.
         progress: u8,
+        /// Of which time it is: 0 for the last day, 1 for 90 days, 2 for 180 (Meta's phases).
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        phase: Option<u8>,
     },
     /// The address book of the phone app changed.
     AddressBook {

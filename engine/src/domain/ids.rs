@@ -116,6 +116,8 @@ ids! {
     FanoutId = "fan";
     /// A remark beside a conversation.
     NoteId = "note";
+    /// A number on its way to being connected.
+    OnboardingId = "onb";
     /// A webhook item that belongs to no channel we know.
     UnroutedId = "unr";
     /// A bearer token of the API.

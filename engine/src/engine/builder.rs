@@ -1,7 +1,7 @@
 //! What an engine is made of, collected by the host and checked before anything runs.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use tokio::sync::{Notify, Semaphore};
 use uuid::Uuid;
@@ -17,6 +17,7 @@ use crate::guard::Guard;
 use crate::halt::Halt;
 use crate::lanes::Lanes;
 use crate::pace::Pace;
+use crate::refusals::Refusals;
 use crate::rota::Rota;
 use crate::script::{ScriptHost, ScriptHostBuilder};
 use crate::setup::Setup;
@@ -220,6 +221,8 @@ impl Builder {
             scratch: self.scratch,
             tests: OnceLock::new(),
             unsent: Unsent::default(),
+            refusals: Refusals::default(),
+            onboardings: Mutex::default(),
             trials: Semaphore::new(TRIALS),
             requested: Notify::new(),
         };

@@ -13,7 +13,7 @@ use tokio::task::{JoinHandle, JoinSet};
 use crate::accept::{self, Accepted, Error as AcceptError};
 use crate::adapter::{CredentialField, Webhook};
 use crate::core::Core;
-use crate::domain::ids::{ConversationId, LocationId};
+use crate::domain::ids::{ChannelId, ConversationId, LocationId};
 use crate::domain::snapshot::Line;
 use crate::domain::time::{Span, Timestamp};
 use crate::store::{self, Connection as DatabaseConnection, Lock, Store};
@@ -289,6 +289,20 @@ impl Engine {
     pub fn webhook_suffix(&self, provider: &str) -> &'static str {
         let adapter = self.core.adapters.get(provider);
         adapter.map_or("", |adapter| adapter.webhook_suffix())
+    }
+
+    /// The address to be entered at a provider: the one that all its channels share, or a channel's own.
+    /// `None` if there is no public address, or no such provider.
+    pub fn webhook_url(&self, provider: &str, channel_id: Option<ChannelId>) -> Option<String> {
+        self.core.webhook_url(provider, channel_id)
+    }
+
+    /// The kind of the adapter that the address of webhooks calls `name`, or that is itself called so.
+    pub fn webhook_kind(&self, name: &str) -> Option<&'static str> {
+        let mut adapters = self.core.adapters.values();
+        adapters
+            .find(|adapter| adapter.webhook_name() == name || adapter.kind() == name)
+            .map(|adapter| adapter.kind())
     }
 
     /// The answer to the handshake by which a provider tests a webhook's address.

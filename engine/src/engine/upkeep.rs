@@ -99,6 +99,9 @@ pub(super) async fn reload(core: &Core) {
         if let Err(error) = found {
             tracing::warn!(%error, "what is open could not be looked for");
         }
+        if let Err(error) = core.keep_refusals().await {
+            tracing::warn!(%error, "when webhooks were refused could not be kept");
+        }
     }
 }
 

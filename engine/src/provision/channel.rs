@@ -35,6 +35,8 @@ pub struct NewChannel {
 pub struct ChannelChange {
     /// What people call it.
     pub name: Option<String>,
+    /// The account at the provider, to which the number has moved.
+    pub account: Option<String>,
     /// How it behaves.
     pub settings: Option<ChannelSettings>,
     /// Whether it takes part.
@@ -129,6 +131,9 @@ impl Engine {
         let channel = &mut stored.channel;
         if let Some(new) = change.name {
             channel.name = name(&new)?;
+        }
+        if let Some(account) = change.account {
+            channel.account = account;
         }
         channel.settings = change.settings.unwrap_or_else(|| channel.settings.clone());
         channel.enabled = change.enabled.unwrap_or(channel.enabled);

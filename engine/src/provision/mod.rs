@@ -3,9 +3,11 @@
 
 mod again;
 mod channel;
+mod doctor;
 mod endpoint;
 mod location;
 mod note;
+mod onboarding;
 mod person;
 mod replay;
 pub(crate) mod rule;
@@ -14,8 +16,10 @@ mod token;
 mod verdict;
 
 pub use self::channel::{ChannelChange, NewChannel};
+pub use self::doctor::Examined;
 pub use self::endpoint::{EndpointChange, NewEndpoint};
 pub use self::location::{LocationChange, NewLocation};
+pub use self::onboarding::{Given, NewOnboarding};
 pub use self::person::PersonSend;
 pub use self::rule::{Published, RuleAssistance, RuleCheck, Upcoming};
 pub use self::template::SyncedAccount;

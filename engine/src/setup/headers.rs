@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use super::Setup;
+use super::sealed::{open_fields, seal_fields};
 use crate::crypto::{DataKey, Place, Secret};
 use crate::domain::endpoint::Endpoint;
 use crate::domain::ids::LocationId;
@@ -49,12 +50,8 @@ pub(crate) fn seal_headers(
     version: i32,
     headers: &BTreeMap<String, Secret>,
 ) -> String {
-    let fields: BTreeMap<&str, &str> = headers
-        .iter()
-        .map(|(name, value)| (name.as_str(), value.expose()))
-        .collect();
-    let plain = Secret::new(store::write_json(&fields));
-    key.seal(&place(endpoint, version), &plain)
+    let headers = headers.iter().map(|(name, value)| (name.as_str(), value));
+    seal_fields(key, &place(endpoint, version), headers)
 }
 
 /// Opens an endpoint's headers.
@@ -63,10 +60,5 @@ pub(crate) fn open_headers(
     stored: &StoredEndpoint,
 ) -> Result<BTreeMap<String, Secret>, store::Error> {
     let place = place(&stored.endpoint, stored.headers_version);
-    let plain = key.open(&place, &stored.headers)?;
-    let fields: BTreeMap<String, String> = store::read_json("endpoint", plain.expose())?;
-    Ok(fields
-        .into_iter()
-        .map(|(name, value)| (name, Secret::new(value)))
-        .collect())
+    open_fields(key, &place, &stored.headers)
 }

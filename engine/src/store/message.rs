@@ -80,6 +80,30 @@ impl LocationStore<'_> {
     }
 }
 
+impl LocationStore<'_> {
+    /// What customers wrote to a channel since a time, the latest first, and when.
+    pub(crate) async fn said_to(
+        &self,
+        channel_id: ChannelId,
+        since: Timestamp,
+        limit: u64,
+    ) -> Result<Vec<(String, Timestamp)>, Error> {
+        let rows = Entity::find()
+            .filter(Column::LocationId.eq(self.location_id.uuid()))
+            .filter(Column::ChannelId.eq(channel_id.uuid()))
+            .filter(Column::Origin.eq("customer"))
+            .filter(Column::At.gte(since.ms()))
+            .order_by_desc(Column::At)
+            .limit(limit)
+            .all(self.reader())
+            .await?;
+        let rows = rows.into_iter();
+        Ok(rows
+            .map(|row| (row.text, Timestamp::from_ms(row.at)))
+            .collect())
+    }
+}
+
 #[derive(FromQueryResult)]
 struct Previous {
     at: i64,

@@ -15,7 +15,6 @@ use warp::reply::Response;
 use super::merge;
 use super::request::{Scoped, id};
 use crate::reply::{self, Error};
-use crate::webhooks;
 
 /// A channel as printed.
 #[derive(Serialize)]
@@ -47,7 +46,7 @@ impl ChannelJson {
     /// A channel of an engine.
     pub(crate) fn new(channel: Channel, engine: &Engine) -> Self {
         Self {
-            webhook_url: webhooks::address(engine, &channel.provider, Some(channel.id)),
+            webhook_url: engine.webhook_url(&channel.provider, Some(channel.id)),
             id: channel.id.to_string(),
             location_id: channel.location_id.to_string(),
             provider: channel.provider,
@@ -202,6 +201,7 @@ async fn change(scoped: &Scoped, id: ChannelId) -> Result<Response, Error> {
     let current = find(scoped, id).await?;
     let change = ChannelChange {
         name: change.name,
+        account: None,
         settings: Some(settings(&current.settings, change.settings)?),
         enabled: change.enabled,
         credentials: credentials(change.credentials),

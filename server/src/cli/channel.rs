@@ -131,6 +131,7 @@ impl Set {
         let change = open::settings(&self.details.setting)?;
         let change = ChannelChange {
             name: self.name,
+            account: None,
             settings: Some(settings(&channel.settings, change)?),
             enabled: (self.enable || self.disable).then_some(self.enable),
             credentials: credentials(&self.details.credential)?,

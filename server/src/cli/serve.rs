@@ -9,7 +9,6 @@ use super::{Failure, open};
 use crate::config::Config;
 use crate::out;
 use crate::serve::Server;
-use crate::webhooks;
 
 #[derive(Args, Debug)]
 pub(super) struct Serve {
@@ -97,7 +96,7 @@ async fn announce(engine: &Engine, server: &Server) -> Result<(), Failure> {
         out::line("webhooks: set `public_url`; Twilio's cannot be verified without it");
     } else {
         for (kind, _) in engine.providers() {
-            let address = webhooks::address(engine, kind, None).unwrap_or_default();
+            let address = engine.webhook_url(kind, None).unwrap_or_default();
             out::line(&format!("webhooks of {kind}: {address}"));
         }
     }

@@ -201,7 +201,8 @@ const STOREYS: &[&[&str]] = &[
     &["clock", "crypto"],
     &["adapter", "caller", "script", "store"],
     &[
-        "breaker", "decide", "gate", "guard", "halt", "lanes", "pace", "retry", "rota", "unsent",
+        "breaker", "decide", "gate", "guard", "halt", "lanes", "pace", "refusals", "retry", "rota",
+        "unsent",
     ],
     &["setup"],
     &["core"],

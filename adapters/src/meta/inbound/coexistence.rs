@@ -47,12 +47,16 @@ pub(super) fn chunk(change: &Change<'_>, item: &Object, inbounds: &mut Vec<Inbou
     let progress = metadata
         .and_then(|metadata| json::integer(metadata.get("progress")?))
         .unwrap_or(0);
+    let phase = metadata
+        .and_then(|metadata| json::integer(metadata.get("phase")?))
+        .and_then(|phase| u8::try_from(phase).ok());
     inbounds.push(Inbound {
         to: Some(to),
         at: change.time(),
         item: Item::History {
             lines,
             progress: u8::try_from(progress.clamp(0, 100)).unwrap_or(0),
+            phase,
         },
         raw: None,
     });
@@ -98,6 +102,7 @@ pub(super) fn late_media(change: &Change<'_>, item: &Object) -> Result<Inbound, 
         item: Item::History {
             lines: vec![line(change, None, item)?],
             progress: 0,
+            phase: None,
         },
         raw: None,
     })

@@ -11,11 +11,13 @@ impl Recorder<'_> {
         &mut self,
         lines: &[HistoryLine],
         progress: u8,
+        phase: Option<u8>,
     ) -> Result<(), Error> {
         let count = u32::try_from(lines.len()).unwrap_or(u32::MAX);
         let payload = Payload::History {
             lines: count,
             progress,
+            phase,
         };
         let key = hash(&write_json(&lines));
         if self

@@ -1,0 +1,398 @@
+//! One step after the other: taken by the adapter, or here where it is about our own channel; then kept.
+
+use std::time::Duration;
+
+use sha2::{Digest, Sha256};
+
+use super::{Given, keep};
+use crate::adapter::{
+    Adapter, CHANNEL_STEP, Case, ChannelDraft, Credentials, MESSAGE_STEP, Onboard, Progress,
+    StepError, StepOutcome,
+};
+use crate::crypto::DataKey;
+use crate::domain::channel::Channel;
+use crate::domain::contact::Phone;
+use crate::domain::ids::ChannelId;
+use crate::domain::onboarding::{Onboarding, Reports, Step, StepState};
+use crate::domain::time::Timestamp;
+use crate::engine::Engine;
+use crate::provision::{ChannelChange, NewChannel, Problem};
+use crate::setup;
+use crate::store::{self, StoredOnboarding};
+
+/// A step takes no longer: a handful of requests of eight seconds each.
+const STEP: Duration = Duration::from_secs(90);
+/// Messages of the channel that are searched for the test word.
+const MAX_SEARCHED: u64 = 500;
+/// The fact that holds the word of the first message.
+const TEST_WORD: &str = "test_word";
+/// The fact that holds the address which opens WhatsApp with that word.
+const TEST_LINK: &str = "test_link";
+
+/// An onboarding in hand.
+pub(super) struct Journey<'a> {
+    pub(super) engine: &'a Engine,
+    pub(super) onboard: &'a dyn Onboard,
+    pub(super) adapter: &'a dyn Adapter,
+    pub(super) key: DataKey,
+    pub(super) stored: StoredOnboarding,
+    pub(super) secrets: Credentials,
+}
+
+impl Journey<'_> {
+    /// Takes what a person gave, over what was known.
+    pub(super) async fn take_along(&mut self, given: Given) -> Result<(), Problem> {
+        let is_nothing = given.facts.is_empty() && given.secrets.fields().next().is_none();
+        if is_nothing {
+            return Ok(());
+        }
+        self.stored.onboarding.facts.extend(given.facts);
+        for (name, secret) in given.secrets.iter() {
+            self.secrets.set(name, secret.clone());
+        }
+        self.keep().await
+    }
+
+    /// The steps that something is still to be done about.
+    pub(super) fn unsettled(&self) -> Vec<String> {
+        let steps = self.stored.onboarding.steps.iter();
+        steps
+            .filter(|step| !step.state.is_settled())
+            .map(|step| step.name.clone())
+            .collect()
+    }
+
+    /// Takes one step, and keeps what came of it.
+    pub(super) async fn step(&mut self, name: &str) -> Result<StepState, Problem> {
+        if self.stored.onboarding.step(name).is_none() {
+            let names = self.stored.onboarding.steps.iter();
+            let names: Vec<&str> = names.map(|step| step.name.as_str()).collect();
+            return Err(Problem::Invalid(format!(
+                "there is no step '{name}'; there are: {}",
+                names.join(", ")
+            )));
+        }
+        let secrets = self.all_secrets().await?;
+        let taken = match name {
+            CHANNEL_STEP => self.channel(&secrets).await?,
+            MESSAGE_STEP => self.message().await?,
+            _ => self.take(name, &secrets).await?,
+        };
+        let state = self.note(name, taken, &secrets);
+        self.keep().await?;
+        Ok(state)
+    }
+
+    /// Forgets the secrets once the channel has them and nothing more is to be done.
+    pub(super) async fn tidy_up(&mut self) -> Result<(), Problem> {
+        let is_done = self.stored.onboarding.state() == StepState::Done;
+        if !is_done || self.stored.secrets.is_empty() {
+            return Ok(());
+        }
+        self.secrets = Credentials::default();
+        self.keep().await
+    }
+
+    async fn keep(&mut self) -> Result<(), Problem> {
+        let core = &self.engine.core;
+        self.stored.version += 1;
+        self.stored.onboarding.updated_at = core.clock.now();
+        setup::seal_onboarding(&self.key, &mut self.stored, &self.secrets);
+        keep(core, &self.stored).await
+    }
+
+    /// What the channel has, and over it what was given here.
+    async fn all_secrets(&self) -> Result<Credentials, Problem> {
+        let mut secrets = match self.stored.onboarding.channel_id {
+            Some(id) => self.credentials_of(id).await?,
+            None => Credentials::default(),
+        };
+        for (name, secret) in self.secrets.iter() {
+            secrets.set(name, secret.clone());
+        }
+        Ok(secrets)
+    }
+
+    async fn credentials_of(&self, id: ChannelId) -> Result<Credentials, Problem> {
+        let core = &self.engine.core;
+        let store = core.store.of(self.stored.onboarding.location_id);
+        let Some(stored) = store.channel(id).await? else {
+            return Ok(Credentials::default());
+        };
+        Ok(setup::open(&self.key, stored)?.credentials)
+    }
+
+    async fn take(
+        &self,
+        name: &str,
+        secrets: &Credentials,
+    ) -> Result<Result<Progress, StepError>, Problem> {
+        let onboarding = &self.stored.onboarding;
+        let urls = Urls::of(self.engine, self.adapter.kind(), onboarding.channel_id);
+        let reports = self.reports().await?;
+        let case = self.case(secrets, &urls, reports);
+        let taking = self.onboard.take(name, &case);
+        Ok(tokio::time::timeout(STEP, taking)
+            .await
+            .unwrap_or_else(|_| {
+                let seconds = STEP.as_secs();
+                Err(StepError::new(
+                    "timeout",
+                    format!("the step did not come to its end within {seconds} seconds"),
+                    "take it again; the provider is slow at the moment",
+                ))
+            }))
+    }
+
+    fn case<'b>(&'b self, secrets: &'b Credentials, urls: &'b Urls, reports: Reports) -> Case<'b> {
+        let onboarding = &self.stored.onboarding;
+        Case {
+            facts: &onboarding.facts,
+            secrets,
+            shared_webhook_url: &urls.shared,
+            channel_webhook_url: &urls.own,
+            reports,
+            since: onboarding.created_at,
+            now: self.engine.core.clock.now(),
+        }
+    }
+
+    async fn reports(&self) -> Result<Reports, Problem> {
+        let Onboarding {
+            location_id,
+            channel_id,
+            created_at,
+            ..
+        } = self.stored.onboarding;
+        match channel_id {
+            Some(id) => {
+                let store = self.engine.core.store.of(location_id);
+                Ok(store.reports(id, created_at).await?)
+            }
+            None => Ok(Reports::default()),
+        }
+    }
+
+    /// Makes the channel, or gives the one of this number its new credentials.
+    async fn channel(
+        &mut self,
+        secrets: &Credentials,
+    ) -> Result<Result<Progress, StepError>, Problem> {
+        let urls = Urls::default();
+        let drafted = self
+            .onboard
+            .draft(&self.case(secrets, &urls, Reports::default()));
+        let draft = match drafted {
+            Ok(draft) => draft,
+            Err(error) => return Ok(Err(error)),
+        };
+        let channel = match self.save_channel(&draft, secrets).await {
+            Ok(channel) => channel,
+            Err(Problem::Invalid(sentence)) => return Ok(Err(unfit(sentence))),
+            Err(Problem::Store(store::Error::Conflict(_))) => return Ok(Err(elsewhere())),
+            Err(other) => return Err(other),
+        };
+        self.stored.onboarding.channel_id = Some(channel.id);
+        let word = test_word(&self.stored.onboarding);
+        let digits = channel.phone.digits();
+        let link = format!("https://wa.me/{digits}?text={word}");
+        let says = format!("{} is the channel {}", channel.phone, channel.id);
+        Ok(Ok(Progress::done(says)
+            .fact(TEST_WORD, word)
+            .fact(TEST_LINK, link)))
+    }
+
+    async fn save_channel(
+        &self,
+        draft: &ChannelDraft,
+        secrets: &Credentials,
+    ) -> Result<Channel, Problem> {
+        let onboarding = &self.stored.onboarding;
+        let location_id = onboarding.location_id;
+        let phone = Phone::parse(&draft.phone)
+            .ok_or_else(|| Problem::Invalid(format!("'{}' is not a phone number", draft.phone)))?;
+        let mut credentials = Credentials::default();
+        for field in self.adapter.credential_fields() {
+            if let Some(secret) = secrets.get(field.name) {
+                credentials.set(field.name, secret.clone());
+            }
+        }
+        let channels = self.engine.core.store.of(location_id).channels().await?;
+        let known = channels
+            .into_iter()
+            .find(|channel| channel.provider == onboarding.provider && channel.key == draft.key);
+        if let Some(known) = known {
+            let change = ChannelChange {
+                account: Some(draft.account.clone()),
+                settings: Some(draft.settings.clone()),
+                enabled: Some(true),
+                credentials,
+                ..ChannelChange::default()
+            };
+            return self
+                .engine
+                .change_channel(location_id, known.id, change)
+                .await;
+        }
+        let new = NewChannel {
+            provider: onboarding.provider.clone(),
+            account: draft.account.clone(),
+            key: Some(draft.key.clone()),
+            phone,
+            name: onboarding.name.clone(),
+            settings: draft.settings.clone(),
+            credentials,
+        };
+        self.engine.create_channel(location_id, new).await
+    }
+
+    /// Whether somebody wrote the test word yet.
+    async fn message(&self) -> Result<Result<Progress, StepError>, Problem> {
+        let onboarding = &self.stored.onboarding;
+        let (Some(id), Some(word)) = (onboarding.channel_id, onboarding.facts.get(TEST_WORD))
+        else {
+            return Ok(Err(StepError::new(
+                "no_channel",
+                "there is no channel yet that a message could come to",
+                "take the steps before this one",
+            )));
+        };
+        let store = self.engine.core.store.of(onboarding.location_id);
+        let said = store.said_to(id, onboarding.created_at, MAX_SEARCHED);
+        let said = said.await?;
+        let found = said
+            .iter()
+            .find(|(text, _)| text.to_lowercase().contains(word));
+        Ok(Ok(match found {
+            Some((_, at)) => Progress::done(format!("a message with the word came at {at}")),
+            None => Progress::waiting(format!(
+                "write '{word}' to the number from a phone; the address in {TEST_LINK} opens WhatsApp with it"
+            )),
+        }))
+    }
+
+    /// Takes up what a step learnt, and writes down what came of it.
+    fn note(
+        &mut self,
+        name: &str,
+        taken: Result<Progress, StepError>,
+        secrets: &Credentials,
+    ) -> StepState {
+        if let Ok(progress) = &taken {
+            for (name, secret) in progress.secrets.iter() {
+                self.secrets.set(name, secret.clone());
+            }
+            self.stored.onboarding.facts.extend(progress.facts.clone());
+            for spent in &progress.spent {
+                self.secrets.remove(spent);
+            }
+        }
+        let now = self.engine.core.clock.now();
+        let onboarding = &mut self.stored.onboarding;
+        let (location_id, id) = (onboarding.location_id, onboarding.id);
+        let mut steps = onboarding.steps.iter_mut();
+        let Some(step) = steps.find(|step| step.name == name) else {
+            return StepState::Failed;
+        };
+        write_down(step, taken, secrets, now);
+        tracing::info!(
+            location.id = %location_id,
+            onboarding.id = %id,
+            step = name,
+            state = step.state.name(),
+            code = step.failure.as_ref().map(|failure| failure.code.as_str()),
+            "a step of an onboarding was taken"
+        );
+        step.state
+    }
+}
+
+/// Writes down what came of a step; what it was told or learnt that must stay hidden is not repeated.
+pub(in crate::provision) fn write_down(
+    step: &mut Step,
+    taken: Result<Progress, StepError>,
+    secrets: &Credentials,
+    now: Timestamp,
+) {
+    let mut hidden = secrets.clone();
+    step.attempts = step.attempts.saturating_add(1);
+    step.at = Some(now);
+    step.ask = None;
+    step.failure = None;
+    (step.state, step.says) = match taken {
+        Ok(progress) => {
+            for (name, secret) in progress.secrets.iter() {
+                hidden.set(name, secret.clone());
+            }
+            step.evidence = progress.evidence;
+            match progress.outcome {
+                StepOutcome::Done(says) => (StepState::Done, says),
+                StepOutcome::Skipped(why) => (StepState::Skipped, why),
+                StepOutcome::Waiting(what_for) => (StepState::Waiting, what_for),
+                StepOutcome::Ask(ask) => {
+                    let says = format!("'{}' is needed", ask.field);
+                    step.ask = Some(ask);
+                    (StepState::Asking, says)
+                }
+            }
+        }
+        Err(error) => {
+            step.evidence = error.evidence;
+            step.ask = error.ask.map(|ask| *ask);
+            let failure = step.failure.insert(*error.failure);
+            failure.detail = hidden.hide(&failure.detail);
+            failure.fix = hidden.hide(&failure.fix);
+            (StepState::Failed, failure.detail.clone())
+        }
+    };
+    for evidence in &mut step.evidence {
+        evidence.says = hidden.hide(&evidence.says);
+        evidence.request = hidden.hide(&evidence.request);
+    }
+    step.says = hidden.hide(&step.says);
+}
+
+/// The addresses of webhooks.
+#[derive(Default)]
+pub(in crate::provision) struct Urls {
+    pub(in crate::provision) shared: String,
+    pub(in crate::provision) own: String,
+}
+
+impl Urls {
+    pub(in crate::provision) fn of(
+        engine: &Engine,
+        provider: &str,
+        channel_id: Option<ChannelId>,
+    ) -> Self {
+        let own = channel_id.and_then(|id| engine.webhook_url(provider, Some(id)));
+        Self {
+            shared: engine.webhook_url(provider, None).unwrap_or_default(),
+            own: own.unwrap_or_default(),
+        }
+    }
+}
+
+/// A word that nobody writes by chance, the same for one onboarding.
+fn test_word(onboarding: &Onboarding) -> String {
+    /// Without the letters and digits that people take for each other.
+    const LETTERS: &[u8; 31] = b"abcdefghjkmnpqrstuvwxyz23456789";
+    let hash = Sha256::digest(onboarding.id.bytes());
+    let letters = hash.iter().take(6);
+    let letters: String = letters
+        .map(|byte| char::from(LETTERS[usize::from(*byte) % LETTERS.len()]))
+        .collect();
+    format!("connect-{letters}")
+}
+
+fn unfit(sentence: String) -> StepError {
+    StepError::new("channel", sentence, "give what is missing, and go on")
+}
+
+fn elsewhere() -> StepError {
+    StepError::new(
+        "connected_elsewhere",
+        "another location has this number",
+        "disconnect it there first, or choose another number",
+    )
+}
