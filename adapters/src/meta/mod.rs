@@ -4,14 +4,15 @@
 mod errors;
 mod inbound;
 mod limits;
+mod onboard;
 mod outbound;
 mod signature;
 mod templates;
 
 use futures_util::future::BoxFuture;
 use rejoinder_engine::adapter::{
-    Adapter, CredentialField, Credentials, Method, Outgoing, Received, Refused, Route, SendError,
-    SendErrorKind, Sent, Signal, Webhook,
+    Adapter, CredentialField, Credentials, Method, Onboard, Outgoing, Received, Refused, Route,
+    SendError, SendErrorKind, Sent, Signal, Webhook,
 };
 use rejoinder_engine::crypto::Secret;
 use rejoinder_engine::domain::channel::Channel;
@@ -25,8 +26,9 @@ use crate::http::Http;
 const ACCESS_TOKEN: &str = "access_token";
 const APP_SECRET: &str = "app_secret";
 const VERIFY_TOKEN: &str = "verify_token";
+const PIN: &str = "pin";
 
-const CREDENTIAL_FIELDS: [CredentialField; 3] = [
+const CREDENTIAL_FIELDS: [CredentialField; 4] = [
     CredentialField {
         name: ACCESS_TOKEN,
         required: true,
@@ -42,15 +44,33 @@ const CREDENTIAL_FIELDS: [CredentialField; 3] = [
         required: false,
         help: "A word of your choice that you also enter next to the callback URL in the app dashboard; needed with your own Meta app only.",
     },
+    CredentialField {
+        name: PIN,
+        required: false,
+        help: "The six digits of the number's two-step verification, with which it is registered (WhatsApp Manager, Phone numbers, Two-step verification).",
+    },
 ];
 
-/// Where Meta's API is, and which version of it is spoken.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// The server's own app at Meta, for the businesses that sign up through it.
+#[derive(Clone, Debug)]
+pub struct MetaApp {
+    /// Its id.
+    pub id: String,
+    /// Its secret, which signs webhooks and exchanges codes.
+    pub secret: Secret,
+    /// The word that Meta's handshake carries on the address that all channels share; empty if there is none.
+    pub verify_token: Secret,
+}
+
+/// Where Meta's API is, which version of it is spoken, and by which app.
+#[derive(Clone, Debug)]
 pub struct MetaConfig {
     /// The API's address without a version; a test puts a simulator's here.
     pub base_url: String,
     /// The version, as in the path.
     pub version: String,
+    /// The server's own app, if it has one.
+    pub app: Option<MetaApp>,
 }
 
 impl Default for MetaConfig {
@@ -58,6 +78,7 @@ impl Default for MetaConfig {
         Self {
             base_url: "https://graph.facebook.com".to_owned(),
             version: "v25.0".to_owned(),
+            app: None,
         }
     }
 }
@@ -161,6 +182,14 @@ impl Adapter for Meta {
                 .await
                 .map(Some)
         })
+    }
+
+    fn webhook_name(&self) -> &'static str {
+        "whatsapp"
+    }
+
+    fn onboard(&self) -> Option<&dyn Onboard> {
+        Some(self)
     }
 
     fn send<'a>(&'a self, outgoing: &'a Outgoing<'a>) -> BoxFuture<'a, Result<Sent, SendError>> {

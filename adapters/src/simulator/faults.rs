@@ -56,6 +56,9 @@ pub enum Operation {
     List,
     /// To read or change templates: Meta's list of them, Twilio's Content resources.
     Content,
+    /// To read or change an account, a number, an app or a token: `number` is the id, `to` the method and
+    /// `text` what follows the id.
+    Manage,
 }
 
 /// A request as a fault's condition sees it.

@@ -133,6 +133,11 @@ impl Simulator {
         MetaNumber::register(&self.world, registration)
     }
 
+    /// Meta's own side: apps, business accounts, numbers and tokens that can be connected.
+    pub fn meta_graph(&self) -> meta::MetaGraph {
+        meta::MetaGraph::new(&self.world)
+    }
+
     /// Registers a sender of Twilio's, or registers it anew. From the first one on, requests must
     /// carry the credentials of the account that they name.
     pub fn twilio_number(&self, registration: twilio::Registration) -> TwilioNumber {

@@ -169,7 +169,8 @@ pub(super) async fn carry(
         }
         statuses::follow(world, subject, steps);
     }
-    if fault == Some(Fault::AcceptThenDrop) && request.operation == Operation::Send {
+    let may_be_lost = matches!(request.operation, Operation::Send | Operation::Manage);
+    if fault == Some(Fault::AcceptThenDrop) && may_be_lost {
         return Err(Dropped);
     }
     Ok(taken.answer)

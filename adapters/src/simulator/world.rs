@@ -17,7 +17,7 @@ use super::access::Access;
 use super::faults::Faults;
 use super::log::Log;
 use super::{Face, meta, twilio};
-use crate::http::Http;
+use crate::http::{Answer, Http};
 
 /// The wait before a webhook is sent again; doubles each time.
 const REDELIVERY_WAIT: Span = Span::from_ms(200);
@@ -109,6 +109,7 @@ pub(super) struct World {
     pub(super) log: Log,
     pub(super) meta_access: Access,
     pub(super) meta_numbers: RwLock<HashMap<String, Arc<meta::Registration>>>,
+    pub(super) meta_graph: meta::Graph,
     pub(super) meta_templates: meta::Templates,
     pub(super) twilio_access: Access,
     pub(super) twilio_numbers: RwLock<HashMap<String, Arc<twilio::Registration>>>,
@@ -133,6 +134,7 @@ impl World {
             log: Log::new(),
             meta_access: Access::default(),
             meta_numbers: RwLock::default(),
+            meta_graph: meta::Graph::default(),
             meta_templates: meta::Templates::default(),
             twilio_access: Access::default(),
             twilio_numbers: RwLock::default(),
@@ -185,6 +187,16 @@ impl World {
     }
 
     /// Sends a webhook, and again after a failure as often as the settings say.
+    /// Calls an address, as providers do to see whether it is answered.
+    pub(super) async fn call(
+        &self,
+        url: &str,
+        query: &[(&str, &str)],
+    ) -> Result<Answer, SendError> {
+        let request = self.http.request(http::Method::GET, url).query(query);
+        self.http.send(request).await
+    }
+
     pub(super) async fn push(
         &self,
         url: &str,
@@ -293,4 +305,9 @@ pub(super) fn read<T>(lock: &RwLock<T>) -> RwLockReadGuard<'_, T> {
 /// Writes, also after a panic elsewhere.
 pub(super) fn write<T>(lock: &RwLock<T>) -> RwLockWriteGuard<'_, T> {
     lock.write().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The values of a form.
+pub(super) fn decode(form: &[u8]) -> Vec<(String, String)> {
+    form_urlencoded::parse(form).into_owned().collect()
 }

@@ -8,6 +8,7 @@ pub(crate) mod channels;
 mod contacts;
 pub(crate) mod conversations;
 pub(crate) mod deliveries;
+pub(crate) mod doctor;
 mod editor;
 pub(crate) mod endpoints;
 pub(crate) mod events;
@@ -15,6 +16,7 @@ pub(crate) mod fanouts;
 pub(crate) mod locations;
 pub(crate) mod messages;
 mod notes;
+pub(crate) mod onboardings;
 mod request;
 pub(crate) mod requests;
 pub(crate) mod rules;
@@ -90,11 +92,14 @@ async fn route(path: &str, request: Request) -> Result<Response, Error> {
     let path: Vec<&str> = path.trim_end_matches('/').split('/').collect();
     match path.as_slice() {
         ["locations"] => locations::all(&request).await,
+        ["onboarding-routes"] => onboardings::routes(&request),
         ["locations", location, rest @ ..] => {
             let scoped = scope(location, request).await?;
             match rest {
                 [] => locations::one(&scoped).await,
                 ["channels", rest @ ..] => channels::route(rest, &scoped).await,
+                ["onboardings", rest @ ..] => onboardings::route(rest, &scoped).await,
+                ["doctor", rest @ ..] => doctor::route(rest, &scoped).await,
                 ["endpoints", rest @ ..] => endpoints::route(rest, &scoped).await,
                 ["rules", rest @ ..] => rules::route(rest, &scoped).await,
                 ["templates", rest @ ..] => templates::route(rest, &scoped).await,

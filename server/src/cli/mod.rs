@@ -4,7 +4,9 @@
 mod anew;
 mod channel;
 mod check;
+mod connect;
 mod docs;
+mod doctor;
 mod endpoint;
 mod errands;
 mod failure;
@@ -92,6 +94,10 @@ enum Command {
     /// Channels: the WhatsApp numbers of a location
     #[command(subcommand)]
     Channel(channel::Command),
+    /// Connect a number step by step, or see which step failed and why
+    #[command(subcommand)]
+    Connect(connect::Command),
+    Doctor(doctor::Doctor),
     /// Endpoints: the programs that rules may call
     #[command(subcommand)]
     Endpoint(endpoint::Command),
@@ -185,6 +191,8 @@ async fn on_database(command: Command, config: &Config, format: Format) -> Resul
     match command {
         Command::Location(command) => command.run(&engine, format).await,
         Command::Channel(command) => command.run(&engine, format).await,
+        Command::Connect(command) => Box::pin(command.run(&engine, format)).await,
+        Command::Doctor(command) => Box::pin(command.run(&engine, format)).await,
         Command::Endpoint(command) => command.run(&engine, format).await,
         Command::Rule(command) => command.run(&engine, format).await,
         Command::Template(command) => command.run(&engine, format).await,

@@ -11,7 +11,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use rejoinder_adapters::Reach;
-use rejoinder_adapters::meta::MetaConfig;
+use rejoinder_adapters::meta::{MetaApp, MetaConfig};
 use rejoinder_adapters::twilio::TwilioConfig;
 use rejoinder_engine::crypto::{Secret, Vault};
 use url::{Host, Url};
@@ -161,6 +161,7 @@ impl Config {
                 meta: MetaConfig {
                     base_url: base_url(layers, "meta.base_url")?,
                     version: layers.text("meta.version").to_owned(),
+                    app: meta_app(layers),
                 },
                 twilio: TwilioConfig {
                     api_url: base_url(layers, "twilio.api_url")?,
@@ -203,6 +204,17 @@ impl Config {
         }
         Err(ConfigError(NO_KEY.to_owned()))
     }
+}
+
+/// The server's own app at Meta, as far as it is set.
+fn meta_app(layers: &Layers) -> Option<MetaApp> {
+    let secret = |name| Secret::new(layers.text(name).trim());
+    let app = MetaApp {
+        id: layers.text("meta.app_id").trim().to_owned(),
+        secret: secret("meta.app_secret"),
+        verify_token: secret("meta.verify_token"),
+    };
+    (!app.id.is_empty() || !app.secret.is_empty()).then_some(app)
 }
 
 /// Every setting with its default and a sentence, as a file to begin with.

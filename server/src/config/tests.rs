@@ -25,7 +25,9 @@ fn without_anything_said_the_defaults_hold() {
     assert_eq!(config.serve.listen.to_string(), "127.0.0.1:8080");
     assert_eq!(config.database_url.expose(), "sqlite:data/rejoinder.db");
     let adapters = rejoinder_adapters::Config::default();
-    assert_eq!(config.adapters.meta, adapters.meta);
+    assert_eq!(config.adapters.meta.base_url, adapters.meta.base_url);
+    assert_eq!(config.adapters.meta.version, adapters.meta.version);
+    assert!(config.adapters.meta.app.is_none());
     assert_eq!(config.adapters.twilio, adapters.twilio);
 }
 

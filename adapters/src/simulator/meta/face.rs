@@ -14,7 +14,7 @@ use super::super::log::{self, Outcome, ReceivedMessage, ReceivedSignal};
 use super::super::server::{Answer, Call, Dropped, Taken, carry, json};
 use super::super::statuses::{self, Subject};
 use super::super::world::{WindowRule, World, plain, read};
-use super::{check, number, templates, title};
+use super::{check, graph, number, templates, title};
 
 /// The code of too many requests to one number.
 pub(super) const RATE_CODE: i64 = 130_429;
@@ -40,6 +40,10 @@ pub(in super::super) async fn answer(
             }
             templates::list(world, account, call).await
         }
+        (Some(version), Some(_), _) if is_version(version) => {
+            let path: Vec<&str> = call.path.split('/').skip(2).collect();
+            graph::answer(world, &path, call).await
+        }
         _ => Ok(refusal(world, 100, "Unknown path components.")),
     }
 }
@@ -62,6 +66,9 @@ async fn messages(world: &Arc<World>, number: &str, call: Call<'_>) -> Result<An
             return Ok(refusal(world, 100, "Object missing or no access to it."));
         }
         Verdict::Unknown => return Ok(refusal(world, 190, "Invalid OAuth access token.")),
+    }
+    if !world.meta_graph.is_registered(number) {
+        return Ok(refusal(world, 133_010, "The account is not registered."));
     }
     let Ok(body) = serde_json::from_slice::<Value>(call.body) else {
         return Ok(refusal(world, 100, "The body is not JSON."));
@@ -202,7 +209,7 @@ pub(super) fn refusal(world: &World, code: i64, details: &str) -> Answer {
 }
 
 /// The HTTP status that Meta gives with an error.
-fn http_status(code: i64) -> StatusCode {
+pub(super) fn http_status(code: i64) -> StatusCode {
     match code {
         0 | 190 => StatusCode::UNAUTHORIZED,
         2 | 133_004 => StatusCode::SERVICE_UNAVAILABLE,

@@ -3,18 +3,21 @@
 
 mod check;
 mod face;
+mod graph;
 mod number;
 mod templates;
 mod webhook;
 
 use bytes::Bytes;
 use hmac::{Hmac, KeyInit, Mac};
-use rejoinder_engine::adapter::SendError;
+use rejoinder_engine::adapter::{SendError, SendErrorKind};
+use serde_json::Value;
 use sha2::Sha256;
 
 use super::statuses::{Step, Subject};
 use super::world::{Pushed, World, read};
 
+pub use self::graph::{MetaAccount, MetaApp, MetaGraph, MetaPhone, MetaToken, Portfolios};
 pub use self::number::MetaNumber;
 pub use self::webhook::{
     Arrival, StatusUpdate, batch, button_tap, echo, image, list_choice, location, message,
@@ -22,6 +25,7 @@ pub use self::webhook::{
 };
 
 pub(super) use self::face::answer;
+pub(super) use self::graph::Graph;
 pub(super) use self::templates::Templates;
 
 /// What a number is registered with.
@@ -56,15 +60,37 @@ async fn push(
     body: Bytes,
     id: String,
 ) -> Result<Pushed, SendError> {
-    let signature = sign(&registration.app_secret, &body);
+    let (url, secret) = destination(world, registration, &body)?;
+    let signature = sign(&secret, &body);
     let headers = [
         ("content-type", "application/json"),
         ("x-hub-signature-256", signature.as_str()),
         ("user-agent", "facebookexternalua"),
     ];
-    world
-        .push(&registration.webhook_url, &headers, body, id)
-        .await
+    world.push(&url, &headers, body, id).await
+}
+
+/// Where a webhook goes, and which secret signs it: as registered, or as the app and the account have it.
+fn destination(
+    world: &World,
+    registration: &Registration,
+    body: &Bytes,
+) -> Result<(String, String), SendError> {
+    if !registration.webhook_url.is_empty() {
+        let secret = registration.app_secret.clone();
+        return Ok((registration.webhook_url.clone(), secret));
+    }
+    let body: Value = serde_json::from_slice(body).unwrap_or_default();
+    let field = body["entry"][0]["changes"][0]["field"].as_str();
+    let found = world
+        .meta_graph
+        .destination(&registration.waba_id, field.unwrap_or_default());
+    found.ok_or_else(|| {
+        SendError::new(
+            SendErrorKind::NotConnected,
+            "no app is subscribed to hear of this",
+        )
+    })
 }
 
 /// Sends one status of a message; none for a number that is not registered.

@@ -19,7 +19,7 @@ use rejoinder_engine::adapter::SendError;
 use sha1::Sha1;
 
 use super::statuses::{Step, Subject};
-use super::world::{Pushed, World, read};
+use super::world::{Pushed, World, decode, read};
 
 pub use self::number::TwilioNumber;
 pub use self::webhook::{
@@ -75,11 +75,6 @@ pub fn sign<K: AsRef<str>, V: AsRef<str>>(
         }
     }
     STANDARD.encode(mac.finalize().into_bytes())
-}
-
-/// The values of a form.
-fn decode(form: &[u8]) -> Vec<(String, String)> {
-    form_urlencoded::parse(form).into_owned().collect()
 }
 
 fn without_fragment(url: &str) -> &str {

@@ -1,0 +1,150 @@
+//! The number itself: registered, unless it stays on its phone; and then the phone's contacts and history.
+
+use rejoinder_engine::adapter::{Case, Progress, StepError};
+use serde_json::json;
+
+use super::graph::{Graph, GraphError};
+use super::token::with;
+use super::{COEXISTENCE, PHONE_NUMBER_ID, PIN, access_token, need_id};
+
+/// What is asked before a number is registered.
+const BEFORE: &str = "status,platform_type,is_on_biz_app";
+/// Meta's code of something that was asked for already.
+const ASKED_BEFORE: i64 = 2_593_107;
+/// Meta's code of a history that the business does not share; it comes by a webhook.
+const DECLINED: i64 = 2_593_109;
+/// All of the history has come.
+const WHOLE: u8 = 100;
+
+/// Registers the number, unless it is, or stays on its phone.
+pub(super) async fn register(mut graph: Graph<'_>, case: &Case<'_>) -> Result<Progress, StepError> {
+    const ON_PHONE: &str = "a number that stays on its phone must never be registered";
+    if case.is(COEXISTENCE) {
+        return Ok(Progress::skipped(ON_PHONE));
+    }
+    let token = access_token(case)?;
+    let number = need_id(case, PHONE_NUMBER_ID)?;
+    let seen = match graph.get(number, &[("fields", BEFORE)], token).await {
+        Ok(seen) => seen,
+        Err(error) => return Err(graph.failed(&error)),
+    };
+    let text = |name: &str| seen[name].as_str().unwrap_or_default();
+    graph.says(format!("{}, {}", text("status"), text("platform_type")));
+    if seen["is_on_biz_app"] == true {
+        return Ok(with(Progress::skipped(ON_PHONE), graph));
+    }
+    if text("status") == "CONNECTED" && text("platform_type") == "CLOUD_API" {
+        return Ok(with(
+            Progress::done("the number is registered already"),
+            graph,
+        ));
+    }
+    let Some(pin) = case.secrets.get(PIN) else {
+        let help = "six digits: the number's two-step verification, or a new one if it has none";
+        return Ok(with(Progress::ask(PIN, help, Vec::new()), graph));
+    };
+    let body = json!({ "messaging_product": "whatsapp", "pin": pin.expose() });
+    match graph
+        .post(&format!("{number}/register"), Some(body), token)
+        .await
+    {
+        Ok(answer) if answer["success"] == true => {
+            graph.says("success");
+            Ok(with(Progress::done("the number was registered"), graph))
+        }
+        Ok(_) => Err(graph.failed(&GraphError::NoAnswer)),
+        Err(error) => Err(graph.failed(&error)),
+    }
+}
+
+/// Asks for the phone app's contacts; they come by webhooks from then on.
+pub(super) async fn contacts(graph: Graph<'_>, case: &Case<'_>) -> Result<Progress, StepError> {
+    let begun = ask(graph, case, "smb_app_state_sync", "contacts_request").await?;
+    Ok(match begun {
+        Begun::NotHere(progress) => progress,
+        Begun::Here(mut progress) => {
+            let come = case.reports.contacts;
+            progress.outcome =
+                Progress::done(format!("asked for; {come} have come so far")).outcome;
+            progress
+        }
+    })
+}
+
+/// Asks for the phone app's history, and waits until it has come, or is known not to.
+pub(super) async fn history(graph: Graph<'_>, case: &Case<'_>) -> Result<Progress, StepError> {
+    let begun = ask(graph, case, "history", "history_request").await?;
+    Ok(match begun {
+        Begun::NotHere(progress) => progress,
+        Begun::Here(mut progress) => {
+            progress.outcome = imported(case).outcome;
+            progress
+        }
+    })
+}
+
+/// How far the history has come.
+pub(super) fn imported(case: &Case<'_>) -> Progress {
+    let reports = &case.reports;
+    let declined = reports
+        .updates
+        .iter()
+        .any(|update| update.value["code"] == DECLINED);
+    if declined {
+        return Progress::skipped("the business chose not to share its history");
+    }
+    let lines = reports.lines;
+    let phase = match reports.phase {
+        None => "none of it has come yet",
+        Some(0) => "messages of the last day are coming",
+        Some(1) => "messages of the last 90 days are coming",
+        Some(_) => "messages of the last 180 days are coming",
+    };
+    match reports.progress {
+        Some(WHOLE..) => Progress::done(format!("all of the history has come: {lines} message(s)")),
+        Some(progress) => Progress::waiting(format!("{phase}: {progress} %, {lines} message(s)")),
+        None => Progress::waiting(phase),
+    }
+}
+
+enum Begun {
+    /// The number is on no phone.
+    NotHere(Progress),
+    /// It was asked for, now or before.
+    Here(Progress),
+}
+
+/// Asks once for what the phone app shares. The fact named `fact` remembers that it was.
+async fn ask(
+    mut graph: Graph<'_>,
+    case: &Case<'_>,
+    sync_type: &str,
+    fact: &str,
+) -> Result<Begun, StepError> {
+    if !case.is(COEXISTENCE) {
+        return Ok(Begun::NotHere(Progress::skipped(
+            "the number is in use on no phone",
+        )));
+    }
+    if case.fact(fact).is_some() {
+        return Ok(Begun::Here(Progress::done("asked for")));
+    }
+    let token = access_token(case)?;
+    let number = need_id(case, PHONE_NUMBER_ID)?;
+    let body = json!({ "messaging_product": "whatsapp", "sync_type": sync_type });
+    let path = format!("{number}/smb_app_data");
+    let request_id = match graph.post(&path, Some(body), token).await {
+        Ok(answer) => answer["request_id"]
+            .as_str()
+            .unwrap_or("unnamed")
+            .to_owned(),
+        // It can be asked for once: an answer that was lost, or somebody else.
+        Err(GraphError::Refused(refusal)) if refusal.code == ASKED_BEFORE => {
+            "asked before".to_owned()
+        }
+        Err(error) => return Err(graph.failed(&error)),
+    };
+    graph.says(format!("request {request_id}"));
+    let progress = Progress::done("asked for").fact(fact, request_id);
+    Ok(Begun::Here(with(progress, graph)))
+}

@@ -1,0 +1,314 @@
+//! Webhooks: what the app hears of, the app's subscription to the account, and where the account's go.
+
+use rejoinder_engine::adapter::{Case, Progress, StepError};
+use rejoinder_engine::crypto::Secret;
+use serde_json::{Value, json};
+
+use super::graph::{Graph, GraphError};
+use super::token::with;
+use super::{App, COEXISTENCE, WABA_ID, access_token, need_id};
+
+/// Bytes of an address at most, as Meta has it.
+const MAX_URL_BYTES: usize = 200;
+/// What webhooks are about.
+const OBJECT: &str = "whatsapp_business_account";
+/// Without it nothing that customers write arrives.
+pub(super) const MESSAGES: &str = "messages";
+/// What rules and people are better off with.
+pub(super) const USEFUL: [&str; 7] = [
+    "message_template_status_update",
+    "template_category_update",
+    "phone_number_quality_update",
+    "phone_number_name_update",
+    "account_update",
+    "user_preferences",
+    "security",
+];
+/// What a number on a phone needs besides.
+pub(super) const OF_PHONES: [&str; 3] = ["smb_message_echoes", "smb_app_state_sync", "history"];
+
+/// What the app hears of, and where.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Subscribed {
+    pub(super) callback_url: String,
+    pub(super) fields: Vec<String>,
+}
+
+impl Subscribed {
+    /// Of `wanted`, what the app does not hear of.
+    pub(super) fn lacks(&self, wanted: &[&'static str]) -> Vec<&'static str> {
+        let has = |name: &str| self.fields.iter().any(|field| field == name);
+        wanted.iter().copied().filter(|name| !has(name)).collect()
+    }
+}
+
+/// What a number needs the app to hear of.
+pub(super) fn wanted(case: &Case<'_>) -> Vec<&'static str> {
+    let of_phones = if case.is(COEXISTENCE) {
+        &OF_PHONES[..]
+    } else {
+        &[]
+    };
+    [MESSAGES]
+        .iter()
+        .chain(&USEFUL)
+        .chain(of_phones)
+        .copied()
+        .collect()
+}
+
+/// Asks the app what it hears of.
+pub(super) async fn subscribed(
+    graph: &mut Graph<'_>,
+    app_id: &str,
+    asker: &Secret,
+) -> Result<Subscribed, GraphError> {
+    let answer = graph
+        .get(&format!("{app_id}/subscriptions"), &[], asker)
+        .await?;
+    let entries = answer["data"].as_array().into_iter().flatten();
+    let mut of_whatsapp = entries.filter(|entry| entry["object"] == OBJECT);
+    let subscribed = of_whatsapp.next().map(read).unwrap_or_default();
+    graph.says(format!(
+        "the app hears of {} at {}",
+        if subscribed.fields.is_empty() {
+            "nothing".to_owned()
+        } else {
+            subscribed.fields.join(" ")
+        },
+        if subscribed.callback_url.is_empty() {
+            "no address"
+        } else {
+            &subscribed.callback_url
+        },
+    ));
+    Ok(subscribed)
+}
+
+fn read(entry: &Value) -> Subscribed {
+    let fields = entry["fields"].as_array().into_iter().flatten();
+    // An entry is an object with the version, or the name alone.
+    let name = |field: &Value| field["name"].as_str().or(field.as_str()).map(str::to_owned);
+    Subscribed {
+        callback_url: entry["callback_url"]
+            .as_str()
+            .unwrap_or_default()
+            .to_owned(),
+        fields: if entry["active"] == false {
+            Vec::new()
+        } else {
+            fields.filter_map(name).collect()
+        },
+    }
+}
+
+/// Sees that the app hears of everything, and has it do so if its address is ours or it has none yet.
+pub(super) async fn fields(
+    mut graph: Graph<'_>,
+    app: App<'_>,
+    case: &Case<'_>,
+) -> Result<Progress, StepError> {
+    let (Some(app_id), Some(asker)) = (app.id(case), app.token(case)) else {
+        return Ok(Progress::skipped(
+            "without the app's id and secret nobody can look",
+        ));
+    };
+    let seen = match subscribed(&mut graph, &app_id, &asker).await {
+        Ok(seen) => seen,
+        Err(error) => return Err(graph.failed(&error)),
+    };
+    let wanted = wanted(case);
+    let lacks = seen.lacks(&wanted);
+    if lacks.is_empty() {
+        return Ok(with(
+            Progress::done("the app hears of everything that is needed"),
+            graph,
+        ));
+    }
+    let url = app.webhook_url(case);
+    let by_hand = format!(
+        "in the App dashboard (WhatsApp, Configuration, Webhook fields) subscribe to {}",
+        lacks.join(", ")
+    );
+    let is_ours = seen.callback_url.is_empty() || seen.callback_url == url;
+    let verify_token = app
+        .verify_token(case)
+        .filter(|_| is_ours && !url.is_empty());
+    let Some(verify_token) = verify_token else {
+        let detail = format!("the app does not hear of {}", lacks.join(", "));
+        if !lacks.contains(&MESSAGES) {
+            return Ok(with(Progress::done(format!("{detail}; {by_hand}")), graph));
+        }
+        return Err(graph.with(StepError::new("field_missing", detail, by_hand)));
+    };
+    let mut all: Vec<&str> = seen.fields.iter().map(String::as_str).collect();
+    all.extend(&lacks);
+    let all = all.join(",");
+    let query = [
+        ("object", OBJECT),
+        ("callback_url", url),
+        ("verify_token", verify_token.expose()),
+        ("fields", all.as_str()),
+    ];
+    let path = format!("{app_id}/subscriptions");
+    match graph.post_query(&path, &query, &asker).await {
+        Ok(_) => {
+            graph.says(format!("the app now hears of {} too", lacks.join(" ")));
+            let says = format!("the app was told to hear of {}", lacks.join(", "));
+            Ok(with(Progress::done(says), graph))
+        }
+        Err(error) => Err(graph.failed(&error)),
+    }
+}
+
+/// The apps that are subscribed to an account: their ids, and where the account's webhooks go instead.
+pub(super) async fn apps(
+    graph: &mut Graph<'_>,
+    account: &str,
+    token: &Secret,
+) -> Result<Vec<(String, Option<String>)>, GraphError> {
+    let entries = graph
+        .list(&format!("{account}/subscribed_apps"), &[], token)
+        .await?;
+    let read = |entry: &Value| {
+        let id = entry["whatsapp_business_api_data"]["id"]
+            .as_str()?
+            .to_owned();
+        let url = entry["override_callback_uri"]
+            .as_str()
+            .filter(|url| !url.is_empty());
+        Some((id, url.map(str::to_owned)))
+    };
+    let apps: Vec<_> = entries.iter().filter_map(read).collect();
+    let ids: Vec<&str> = apps.iter().map(|(id, _)| id.as_str()).collect();
+    graph.says(if ids.is_empty() {
+        "no app".to_owned()
+    } else {
+        format!("the app(s) {}", ids.join(" "))
+    });
+    Ok(apps)
+}
+
+/// Of the subscribed apps ours: by its id if it is known, else the only one.
+pub(super) fn ours<'a>(
+    apps: &'a [(String, Option<String>)],
+    app_id: Option<&str>,
+) -> Option<&'a (String, Option<String>)> {
+    match app_id {
+        Some(app_id) => apps.iter().find(|(id, _)| id == app_id),
+        None => apps.first().filter(|_| apps.len() == 1),
+    }
+}
+
+/// Subscribes the app to the account. Asked for twice it would clear the override, so it looks first.
+pub(super) async fn subscribe(
+    mut graph: Graph<'_>,
+    app: App<'_>,
+    case: &Case<'_>,
+) -> Result<Progress, StepError> {
+    let token = access_token(case)?;
+    let account = need_id(case, WABA_ID)?;
+    let app_id = app.id(case);
+    let before = match apps(&mut graph, account, token).await {
+        Ok(apps) => apps,
+        Err(error) => return Err(graph.failed(&error)),
+    };
+    if ours(&before, app_id.as_deref()).is_some() {
+        return Ok(with(
+            Progress::done("the app is subscribed to the account"),
+            graph,
+        ));
+    }
+    let path = format!("{account}/subscribed_apps");
+    match graph.post(&path, None, token).await {
+        Ok(answer) if answer["success"] == true => {}
+        Ok(_) => return Err(graph.failed(&GraphError::NoAnswer)),
+        Err(error) => return Err(graph.failed(&error)),
+    }
+    graph.says("success");
+    let after = match apps(&mut graph, account, token).await {
+        Ok(apps) => apps,
+        Err(error) => return Err(graph.failed(&error)),
+    };
+    if app_id.is_some() && ours(&after, app_id.as_deref()).is_none() {
+        let error = StepError::new(
+            "not_subscribed",
+            "Meta said yes, and yet the app is not among those subscribed",
+            "take the step again in a minute",
+        );
+        return Err(graph.with(error));
+    }
+    Ok(with(
+        Progress::done("the app was subscribed to the account"),
+        graph,
+    ))
+}
+
+/// Has the account's webhooks sent to this server, whatever address the app has.
+pub(super) async fn override_url(
+    mut graph: Graph<'_>,
+    app: App<'_>,
+    case: &Case<'_>,
+) -> Result<Progress, StepError> {
+    let token = access_token(case)?;
+    let account = need_id(case, WABA_ID)?;
+    let url = app.webhook_url(case);
+    if url.is_empty() {
+        return Ok(Progress::skipped(
+            "the server has no `public_url`: webhooks go to the address that stands in the app's dashboard",
+        ));
+    }
+    if url.len() > MAX_URL_BYTES {
+        return Err(StepError::new(
+            "url_too_long",
+            format!(
+                "Meta takes addresses of up to {MAX_URL_BYTES} letters, and ours has {}",
+                url.len()
+            ),
+            "choose a shorter `public_url`",
+        ));
+    }
+    let Some(verify_token) = app.verify_token(case) else {
+        return Err(StepError::new(
+            "no_verify_token",
+            "there is no word for the handshake of webhooks",
+            "set meta.verify_token (REJOINDER_META_VERIFY_TOKEN) to a word of your choice, and restart the server",
+        ));
+    };
+    let app_id = app.id(case);
+    if is_set(&mut graph, account, app_id.as_deref(), token, url).await == Ok(true) {
+        return Ok(with(Progress::done(format!("webhooks go to {url}")), graph));
+    }
+    let body = json!({ "override_callback_uri": url, "verify_token": verify_token.expose() });
+    let path = format!("{account}/subscribed_apps");
+    match graph.post(&path, Some(body), token).await {
+        Ok(answer) if answer["success"] == true => {}
+        Ok(_) => return Err(graph.failed(&GraphError::NoAnswer)),
+        Err(error) => return Err(graph.failed(&error)),
+    }
+    graph.says("success: the handshake was answered");
+    match is_set(&mut graph, account, app_id.as_deref(), token, url).await {
+        Ok(true) => Ok(with(Progress::done(format!("webhooks go to {url}")), graph)),
+        Ok(false) => {
+            let error = StepError::new(
+                "not_overridden",
+                "Meta said yes, and yet shows another address",
+                "take the step again in a minute",
+            );
+            Err(graph.with(error))
+        }
+        Err(error) => Err(graph.failed(&error)),
+    }
+}
+
+async fn is_set(
+    graph: &mut Graph<'_>,
+    account: &str,
+    app_id: Option<&str>,
+    token: &Secret,
+    url: &str,
+) -> Result<bool, GraphError> {
+    let apps = apps(graph, account, token).await?;
+    let found = ours(&apps, app_id).and_then(|(_, url)| url.as_deref());
+    Ok(found == Some(url))
+}
