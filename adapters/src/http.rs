@@ -22,6 +22,9 @@ const MAX_ANSWER_BYTES: usize = 1024 * 1024;
 /// Connections kept open to one provider.
 const MAX_IDLE_PER_HOST: usize = 64;
 
+/// A request that is being put together.
+pub type Request = reqwest::RequestBuilder;
+
 /// The one HTTP client towards providers. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Http(reqwest::Client);

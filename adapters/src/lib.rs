@@ -2,6 +2,7 @@
 //! Knows no database and no script: an adapter turns bytes into plain data, and plain data into requests.
 
 mod address;
+mod asking;
 mod call;
 pub mod http;
 pub mod meta;

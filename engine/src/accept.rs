@@ -74,9 +74,13 @@ async fn take(
     webhook: &Webhook,
 ) -> Result<Accepted, Error> {
     let _inside = admit(core, adapter.as_ref()).await?;
-    let channels = core.setup.channels().await?;
-    let candidates = candidates(core, adapter, &channels, webhook);
-    let (verifiers, secrets): (Vec<Verifier>, Vec<_>) = candidates.into_iter().unzip();
+    let mut channels = core.setup.channels().await?;
+    let mut found = candidates(core, adapter, &channels, webhook);
+    if found.is_empty() {
+        channels = fresh(core).await?;
+        found = candidates(core, adapter, &channels, webhook);
+    }
+    let (verifiers, secrets): (Vec<Verifier>, Vec<_>) = found.into_iter().unzip();
     let received = if secrets.is_empty() {
         Err(Refused)
     } else {
@@ -88,18 +92,29 @@ async fn take(
     let received = received?;
     let verifier = *verifiers.get(received.secret).ok_or(Refused)?;
     let verified_by = secrets.get(received.secret).cloned().ok_or(Refused)?;
-    let routing = Routing {
+    let mut routing = Routing {
         core,
         adapter,
         channels: &channels,
         verifier,
         verified_by: vec![verified_by],
     };
+    let newer;
+    if received.items.iter().any(|item| routing.is_nowhere(item)) {
+        newer = fresh(core).await?;
+        routing.channels = &newer;
+    }
     let counts = record(&routing, received.items).await?;
     Ok(Accepted {
         reply: adapter.reply(),
         counts,
     })
+}
+
+/// The channels as they are in the database now: one may have been connected a moment ago, by another process.
+async fn fresh(core: &Core) -> Result<Arc<Channels>, store::Error> {
+    core.setup.refresh().await?;
+    core.setup.channels().await
 }
 
 /// Notes whose webhook was refused, as far as it says: for whoever looks why nothing arrives.
@@ -186,7 +201,7 @@ pub(crate) async fn handshake(
         .cloned()
         .unwrap_or_default();
     if let Some(id) = webhook.channel_id {
-        let channels = core.setup.channels().await?;
+        let channels = fresh(core).await?;
         let setup = channels.get(id).ok_or(Refused)?;
         tokens.extend(adapter.handshake_tokens(&setup.credentials));
     }

@@ -144,6 +144,11 @@ impl Simulator {
         TwilioNumber::register(&self.world, registration)
     }
 
+    /// Twilio's own side: accounts, senders and services that can be connected.
+    pub fn twilio_accounts(&self) -> twilio::TwilioAccounts {
+        twilio::TwilioAccounts::new(&self.world)
+    }
+
     /// Adds a template to a business account of Meta's, as its list would tell of it, in place of one of
     /// that name and language.
     pub fn meta_template(&self, waba_id: &str, template: serde_json::Value) {
@@ -202,6 +207,16 @@ impl Simulator {
         fault: Fault,
     ) -> FaultId {
         self.world.faults.add(None, Box::new(when), fault)
+    }
+
+    /// Makes the next `count` requests for which `when` holds meet `fault`.
+    pub fn fault_next_when(
+        &self,
+        count: usize,
+        when: impl Fn(&Request<'_>) -> bool + Send + Sync + 'static,
+        fault: Fault,
+    ) -> FaultId {
+        self.world.faults.add(Some(count), Box::new(when), fault)
     }
 
     /// Takes one fault back.

@@ -7,6 +7,7 @@ mod form;
 mod inbound;
 mod limits;
 mod list;
+mod onboard;
 mod outbound;
 mod signature;
 mod templates;
@@ -15,8 +16,9 @@ mod tests;
 
 use futures_util::future::BoxFuture;
 use rejoinder_engine::adapter::{
-    Adapter, Arrivals, CredentialField, Credentials, Inquiry, Method, Outgoing, Received, Refused,
-    Reply, ResourceKey, Route, SendError, SendErrorKind, Sent, Signal, Stretch, Trace, Webhook,
+    Adapter, Arrivals, CredentialField, Credentials, Inquiry, Method, Onboard, Outgoing, Received,
+    Refused, Reply, ResourceKey, Route, SendError, SendErrorKind, Sent, Signal, Stretch, Trace,
+    Webhook,
 };
 use rejoinder_engine::crypto::Secret;
 use rejoinder_engine::domain::channel::Channel;
@@ -187,6 +189,10 @@ impl Adapter for Twilio {
         stretch: &'a Stretch<'a>,
     ) -> BoxFuture<'a, Result<Arrivals, SendError>> {
         Box::pin(list::arrivals(&self.http, &self.config, stretch))
+    }
+
+    fn onboard(&self) -> Option<&dyn Onboard> {
+        Some(self)
     }
 
     fn send<'a>(&'a self, outgoing: &'a Outgoing<'a>) -> BoxFuture<'a, Result<Sent, SendError>> {

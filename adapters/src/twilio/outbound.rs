@@ -66,6 +66,9 @@ pub(super) fn form(outgoing: &Outgoing<'_>) -> Result<Vec<(&'static str, String)
         ("To", format!("whatsapp:{}", outgoing.to)),
         ("From", sender(outgoing.channel)),
     ];
+    if let Some(service) = &outgoing.channel.settings.messaging_service {
+        form.push(("MessagingServiceSid", service.clone()));
+    }
     match outgoing.content {
         Content::Text { text } => form.push(("Body", text.clone())),
         Content::Media(media) => {

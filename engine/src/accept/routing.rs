@@ -165,6 +165,11 @@ impl<'a> Routing<'a> {
         Place::Channels(one_each)
     }
 
+    /// Whether an item belongs to no channel.
+    pub(super) fn is_nowhere(&self, inbound: &Inbound) -> bool {
+        matches!(self.place(inbound), Place::Nowhere(_))
+    }
+
     /// An item to be kept for the operator.
     pub(super) fn stray(&self, inbound: &Inbound, reason: String) -> Stray {
         Stray {

@@ -185,9 +185,11 @@ pub struct Choice {
     pub label: String,
 }
 
-/// What webhooks of a channel told besides messages and statuses.
+/// What webhooks of a channel told, besides what messages and statuses say.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Reports {
+    /// Whether any message or status has come.
+    pub is_heard: bool,
     /// How much of the history has come, 0 to 100; `None` if none has.
     pub progress: Option<u8>,
     /// In which of Meta's phases the newest part was: 0 for the last day, 1 for 90 days, 2 for 180.

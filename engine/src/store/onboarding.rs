@@ -105,16 +105,24 @@ impl LocationStore<'_> {
         channel_id: ChannelId,
         since: Timestamp,
     ) -> Result<Reports, Error> {
-        let rows = event::Entity::find()
-            .filter(event::Column::LocationId.eq(self.location_id.uuid()))
-            .filter(event::Column::ChannelId.eq(channel_id.uuid()))
-            .filter(event::Column::Kind.is_in(["history", "address_book", "update"]))
-            .filter(event::Column::ReceivedAt.gte(since.ms()))
+        let of_kinds = |kinds: &[&'static str]| {
+            event::Entity::find()
+                .filter(event::Column::LocationId.eq(self.location_id.uuid()))
+                .filter(event::Column::ChannelId.eq(channel_id.uuid()))
+                .filter(event::Column::Kind.is_in(kinds.iter().copied()))
+                .filter(event::Column::ReceivedAt.gte(since.ms()))
+        };
+        let heard = of_kinds(&["message", "status", "echo"]).limit(1);
+        let is_heard = heard.one(self.reader()).await?.is_some();
+        let rows = of_kinds(&["history", "address_book", "update"])
             .order_by_desc(event::Column::Id)
             .limit(MAX_PARTS)
             .all(self.reader())
             .await?;
-        let mut reports = Reports::default();
+        let mut reports = Reports {
+            is_heard,
+            ..Reports::default()
+        };
         for row in rows {
             match read_json("event", &row.payload)? {
                 Payload::History {

@@ -131,7 +131,7 @@ async fn token_and_permissions(
 
 fn clock(graph: &Graph<'_>, case: &Case<'_>) -> Finding {
     const CHECK: &str = "clock";
-    let Some(theirs) = graph.date else {
+    let Some(theirs) = graph.asking.date else {
         return Finding::unknown(CHECK, "Meta told no time");
     };
     let off = theirs.since(case.now).ms().abs();

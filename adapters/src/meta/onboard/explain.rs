@@ -36,7 +36,7 @@ impl Explanation {
 impl Graph<'_> {
     /// The step could not be taken, because of how its last request was answered.
     pub(super) fn failed(self, error: &GraphError) -> StepError {
-        let request_id = self.request_id();
+        let request_id = self.asking.request_id();
         let mut failure = match error {
             GraphError::NotConnected => StepError::new(
                 "not_connected",
@@ -56,7 +56,7 @@ impl Graph<'_> {
 
     /// The step could not be taken, for a reason of ours.
     pub(super) fn with(self, mut error: StepError) -> StepError {
-        error.evidence = self.evidence;
+        error.evidence = self.asking.evidence;
         error
     }
 }

@@ -1,13 +1,11 @@
-//! Requests to the Graph API about accounts and numbers, and what each of them was answered, as evidence.
-//! Nothing here reaches a customer. Addresses are never told on: their queries may hold secrets.
+//! The Graph API about accounts and numbers: its paths, lists and errors. Knows no step.
 
 use http::Method;
-use rejoinder_engine::adapter::{Credentials, SendErrorKind};
+use rejoinder_engine::adapter::Credentials;
 use rejoinder_engine::crypto::Secret;
-use rejoinder_engine::domain::onboarding::Evidence;
-use rejoinder_engine::domain::time::Timestamp;
 use serde_json::{Map, Value};
 
+use crate::asking::{Asking, Unanswered};
 use crate::http::{Answer, Http};
 use crate::meta::MetaConfig;
 
@@ -20,13 +18,10 @@ const MAX_PAGES: usize = 50;
 
 /// Requests, one after the other.
 pub(super) struct Graph<'a> {
-    http: &'a Http,
+    pub(super) asking: Asking<'a>,
     config: &'a MetaConfig,
     /// What must not stand in the evidence, besides what the caller's case holds.
     hidden: Credentials,
-    pub(super) evidence: Vec<Evidence>,
-    /// Meta's time at the first answer.
-    pub(super) date: Option<Timestamp>,
 }
 
 /// A request was not answered with success.
@@ -65,11 +60,9 @@ impl<'a> Graph<'a> {
             hidden.set("verify_token", app.verify_token.clone());
         }
         Self {
-            http,
+            asking: Asking::new(http),
             config,
             hidden,
-            evidence: Vec::new(),
-            date: None,
         }
     }
 
@@ -142,14 +135,7 @@ impl<'a> Graph<'a> {
 
     /// What the last answer says, in words.
     pub(super) fn says(&mut self, sentence: impl Into<String>) {
-        if let Some(last) = self.evidence.last_mut() {
-            last.says = sentence.into();
-        }
-    }
-
-    /// The id of the last request.
-    pub(super) fn request_id(&self) -> Option<String> {
-        self.evidence.last()?.request_id.clone()
+        self.asking.says(sentence);
     }
 
     async fn ask(
@@ -162,7 +148,7 @@ impl<'a> Graph<'a> {
     ) -> Result<Value, GraphError> {
         let path = format!("/{}/{path}", self.config.version);
         let url = format!("{}{path}", self.config.base_url.trim_end_matches('/'));
-        let mut request = self.http.request(method.clone(), &url);
+        let mut request = self.asking.request(method.clone(), &url);
         if !query.is_empty() {
             request = request.query(query);
         }
@@ -172,35 +158,16 @@ impl<'a> Graph<'a> {
         if let Some(body) = &body {
             request = request.json(body);
         }
-        let answer = self.http.send(request).await;
-        let mut evidence = Evidence {
-            request: format!("{method} {path}"),
-            status: answer.as_ref().map_or(0, |answer| answer.status),
-            request_id: answer.as_ref().ok().and_then(|it| it.request_id.clone()),
-            says: String::new(),
-        };
-        let result = match answer {
-            Ok(answer) => {
-                self.date = self.date.or(answer.date);
-                read(&answer)
-            }
-            Err(error) if error.kind == SendErrorKind::NotConnected => {
-                Err(GraphError::NotConnected)
-            }
-            Err(_) => Err(GraphError::NoAnswer),
-        };
-        evidence.says = match &result {
-            Ok(_) => "answered".to_owned(),
-            Err(GraphError::NotConnected) => "no connection could be made".to_owned(),
-            Err(GraphError::NoAnswer) => "no usable answer came".to_owned(),
-            Err(GraphError::Refused(refusal)) => self.hidden.hide(&refusal.told()),
-        };
-        if let Err(GraphError::Refused(refusal)) = &result
-            && evidence.request_id.is_none()
-        {
-            evidence.request_id.clone_from(&refusal.trace_id);
+        let answer = self.asking.ask(format!("{method} {path}"), request).await;
+        let answer = answer.map_err(|unanswered| match unanswered {
+            Unanswered::NotConnected => GraphError::NotConnected,
+            Unanswered::NoAnswer => GraphError::NoAnswer,
+        })?;
+        let result = read(&answer);
+        if let Err(GraphError::Refused(refusal)) = &result {
+            self.asking.says(self.hidden.hide(&refusal.told()));
+            self.asking.name(refusal.trace_id.as_deref());
         }
-        self.evidence.push(evidence);
         result
     }
 }

@@ -342,6 +342,6 @@ pub(super) async fn secret(
 
 /// The progress, with what was asked on the way.
 pub(super) fn with(mut progress: Progress, graph: Graph<'_>) -> Progress {
-    progress.evidence = graph.evidence;
+    progress.evidence = graph.asking.evidence;
     progress
 }

@@ -20,8 +20,8 @@ use super::world::{Pushed, World, read};
 pub use self::graph::{MetaAccount, MetaApp, MetaGraph, MetaPhone, MetaToken, Portfolios};
 pub use self::number::MetaNumber;
 pub use self::webhook::{
-    Arrival, StatusUpdate, batch, button_tap, echo, image, list_choice, location, message,
-    reaction, status, template_tap, template_update, text_message,
+    Arrival, StatusUpdate, batch, button_tap, echo, history, history_declined, image, list_choice,
+    location, message, reaction, status, template_tap, template_update, text_message,
 };
 
 pub(super) use self::face::answer;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use rejoinder_engine::adapter::SendError;
-use rejoinder_engine::domain::time::Timestamp;
+use rejoinder_engine::domain::time::{Span, Timestamp};
 use serde_json::Value;
 
 use super::super::Face;
@@ -240,6 +240,38 @@ impl MetaNumber {
     fn open_window(&self, customer: &str, at: Timestamp) {
         let number = &self.registration.phone_number_id;
         self.world.open_window(Face::Meta, number, customer, at);
+    }
+
+    /// The phone app shares a part of its past: texts of one customer, one a minute up to an hour ago.
+    ///
+    /// # Errors
+    /// As of `customer_says`.
+    pub async fn shares_history(
+        &self,
+        phase: u8,
+        chunk_order: u32,
+        progress: u8,
+        customer: &str,
+        texts: &[&str],
+    ) -> Result<Pushed, SendError> {
+        let begin = self.world.now() - Span::hours(1);
+        let lines = texts.iter().zip(1..).map(|(text, minute)| {
+            let id = wamid(&self.world);
+            (id, begin - Span::minutes(minute), *text)
+        });
+        let lines: Vec<_> = lines.collect();
+        let part = (phase, chunk_order, progress);
+        let body = webhook::history(&self.registration, part, customer, &lines);
+        self.push(body.into(), String::new()).await
+    }
+
+    /// The business does not share its past.
+    ///
+    /// # Errors
+    /// As of `customer_says`.
+    pub async fn declines_history(&self) -> Result<Pushed, SendError> {
+        let body = webhook::history_declined(&self.registration);
+        self.push(body.into(), String::new()).await
     }
 
     async fn push(&self, body: Bytes, id: String) -> Result<Pushed, SendError> {

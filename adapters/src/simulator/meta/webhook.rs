@@ -190,6 +190,55 @@ pub fn echo(number: &Registration, to: &str, id: &str, at: Timestamp, text: &str
     written(&envelope(number, "smb_message_echoes", vec![value]))
 }
 
+/// A part of the conversations from before the number signed up: texts of one customer, with the number of the
+/// part, of which time it is, and how much has come.
+pub fn history(
+    number: &Registration,
+    part: (u8, u32, u8),
+    customer: &str,
+    lines: &[(String, Timestamp, &str)],
+) -> Vec<u8> {
+    let (phase, chunk_order, progress) = part;
+    let customer = plain(customer);
+    let messages: Vec<Value> = lines
+        .iter()
+        .map(|(id, at, text)| {
+            json!({
+                "from": customer,
+                "id": id,
+                "timestamp": seconds(*at),
+                "type": "text",
+                "text": { "body": text },
+                "history_context": { "status": "READ" },
+            })
+        })
+        .collect();
+    let mut value = value(number);
+    value.insert(
+        "history".to_owned(),
+        json!([{
+            "metadata": { "phase": phase, "chunk_order": chunk_order, "progress": progress },
+            "threads": [{ "id": customer, "messages": messages }],
+        }]),
+    );
+    written(&envelope(number, "history", vec![value]))
+}
+
+/// The business does not share its history.
+pub fn history_declined(number: &Registration) -> Vec<u8> {
+    let mut value = value(number);
+    value.insert(
+        "history".to_owned(),
+        json!([{ "errors": [{
+            "code": 2_593_109,
+            "title": "History sync off",
+            "message": "History sync off",
+            "error_data": { "details": "The business did not share its history" },
+        }] }]),
+    );
+    written(&envelope(number, "history", vec![value]))
+}
+
 /// A status of a message.
 pub fn status(number: &Registration, update: &StatusUpdate<'_>) -> Vec<u8> {
     let mut status = json!({

@@ -13,7 +13,7 @@ use super::super::faults::{Operation, Request};
 use super::super::log::ReceivedSignal;
 use super::super::server::{Answer, Call, Dropped, Taken, carry, json};
 use super::super::world::{World, field};
-use super::{content, decode, send, title};
+use super::{accounts, content, decode, send, title};
 
 /// The code of too many requests.
 pub(super) const RATE_CODE: i64 = 20_429;
@@ -38,6 +38,13 @@ pub(in super::super) async fn answer(
             }
             let account = world.twilio_access.owner(call.authorization);
             content::answer(world, &account, &path[1..], call).await
+        }
+        ["v2", "Channels", "Senders", ..] | ["v1", "Services", ..] => {
+            if !is_admitted(world, None, call) {
+                return Some(Ok(refusal(20_003)));
+            }
+            let account = world.twilio_access.owner(call.authorization);
+            accounts::answer(world, &account, &path[1..], call).await
         }
         ["v2" | "v3", "Indicators", "Typing.json" | "Typing"] => {
             if !is_admitted(world, None, call) {
@@ -64,10 +71,7 @@ async fn in_account(
     call: Call<'_>,
 ) -> Result<Answer, Dropped> {
     match path {
-        [] if call.method == Method::GET => {
-            let body = json!({ "sid": account, "status": "active", "type": "Full" });
-            Ok(json(StatusCode::OK, body.to_string()))
-        }
+        [] if call.method == Method::GET => accounts::account(world, account, call).await,
         ["Messages.json"] if call.method == Method::POST => {
             send::message(world, account, call).await
         }

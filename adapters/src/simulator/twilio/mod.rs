@@ -1,6 +1,7 @@
 //! Twilio's side: the face of its REST APIs, and webhooks as Twilio writes and signs them.
 //! Knows nothing of Meta, and nothing of how the webhooks are read.
 
+mod accounts;
 mod content;
 mod face;
 mod messages;
@@ -21,6 +22,7 @@ use sha1::Sha1;
 use super::statuses::{Step, Subject};
 use super::world::{Pushed, World, decode, read};
 
+pub use self::accounts::{TwilioAccount, TwilioAccounts, TwilioSender, TwilioService};
 pub use self::number::TwilioNumber;
 pub use self::webhook::{
     Arrival, StatusUpdate, button_tap, echo, encode, image, list_choice, location, message, status,
@@ -48,6 +50,7 @@ pub struct Registration {
 /// What an account keeps: messages to be listed, and Content resources.
 #[derive(Debug, Default)]
 pub(super) struct Store {
+    accounts: accounts::Accounts,
     messages: messages::Messages,
     contents: content::Contents,
 }

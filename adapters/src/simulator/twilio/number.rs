@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use rejoinder_engine::adapter::SendError;
+use rejoinder_engine::adapter::{SendError, SendErrorKind};
 
 use super::super::log::ReceivedMessage;
 use super::super::world::{Pushed, World, field, plain, write};
@@ -209,8 +209,23 @@ impl TwilioNumber {
     ) -> Result<Pushed, SendError> {
         let (sid, params) = self.written(name, phone, context, build);
         self.keep(&params);
-        self.push(&self.registration.webhook_url, &params, sid)
-            .await
+        let url = self.webhook_url()?;
+        self.push(&url, &params, sid).await
+    }
+
+    /// Where webhooks go: as registered, or as the sender or its service has it.
+    fn webhook_url(&self) -> Result<String, SendError> {
+        if !self.registration.webhook_url.is_empty() {
+            return Ok(self.registration.webhook_url.clone());
+        }
+        let number = plain(&self.registration.number);
+        let url = self.world.twilio_store.accounts.destination(number);
+        url.ok_or_else(|| {
+            SendError::new(
+                SendErrorKind::NotConnected,
+                "the sender's webhooks go nowhere",
+            )
+        })
     }
 
     fn written(

@@ -14,7 +14,7 @@ use crate::domain::channel::Channel;
 use crate::domain::contact::Phone;
 use crate::domain::ids::ChannelId;
 use crate::domain::onboarding::{Onboarding, Reports, Step, StepState};
-use crate::domain::time::Timestamp;
+use crate::domain::time::{Span, Timestamp};
 use crate::engine::Engine;
 use crate::provision::{ChannelChange, NewChannel, Problem};
 use crate::setup;
@@ -258,7 +258,9 @@ impl Journey<'_> {
             )));
         };
         let store = self.engine.core.store.of(onboarding.location_id);
-        let said = store.said_to(id, onboarding.created_at, MAX_SEARCHED);
+        // Providers date messages to the second, and by their own clocks.
+        let since = onboarding.created_at - Span::minutes(1);
+        let said = store.said_to(id, since, MAX_SEARCHED);
         let said = said.await?;
         let found = said
             .iter()

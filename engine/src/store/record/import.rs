@@ -2,22 +2,25 @@
 
 use super::{Recorder, hash};
 use crate::domain::event::{EventState, Payload};
-use crate::domain::inbound::{AddressBookEntry, HistoryLine};
+use crate::domain::inbound::{AddressBookEntry, Item};
 use crate::store::{Error, contact, delivery, message, write_json};
 
 impl Recorder<'_> {
     /// Lines from before the number was connected: they trigger nothing and open no window.
-    pub(super) async fn history(
-        &mut self,
-        lines: &[HistoryLine],
-        progress: u8,
-        phase: Option<u8>,
-    ) -> Result<(), Error> {
+    pub(super) async fn history(&mut self, item: &Item) -> Result<(), Error> {
+        let Item::History {
+            lines,
+            progress,
+            phase,
+        } = item
+        else {
+            return Ok(());
+        };
         let count = u32::try_from(lines.len()).unwrap_or(u32::MAX);
         let payload = Payload::History {
             lines: count,
-            progress,
-            phase,
+            progress: *progress,
+            phase: *phase,
         };
         let key = hash(&write_json(&lines));
         if self

@@ -182,11 +182,7 @@ impl Recorder<'_> {
             Item::Echo { peer, message } => self.echo(peer, message).await,
             Item::Status(status) => self.status(status).await,
             Item::Update(update) => self.update(update).await,
-            Item::History {
-                lines,
-                progress,
-                phase,
-            } => self.history(lines, *progress, *phase).await,
+            Item::History { .. } => self.history(&inbound.item).await,
             Item::AddressBook { entries } => self.address_book(entries).await,
             Item::Unknown { reason } => {
                 self.unknown(reason, inbound.raw.as_deref().unwrap_or(""))

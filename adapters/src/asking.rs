@@ -1,0 +1,96 @@
+//! Requests about accounts and numbers, one after the other, and what each was answered, as evidence. Nothing here
+//! reaches a customer. Addresses are never told on: their queries may hold secrets.
+
+use http::Method;
+use rejoinder_engine::adapter::SendErrorKind;
+use rejoinder_engine::domain::onboarding::Evidence;
+use rejoinder_engine::domain::time::Timestamp;
+
+use crate::http::{Answer, Http, Request};
+
+/// Requests, one after the other.
+pub(crate) struct Asking<'a> {
+    http: &'a Http,
+    /// What was asked, and answered.
+    pub(crate) evidence: Vec<Evidence>,
+    /// The provider's time at the first answer.
+    pub(crate) date: Option<Timestamp>,
+}
+
+/// Nothing usable was answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Unanswered {
+    /// No connection was made, so that nothing was done.
+    NotConnected,
+    /// It may have been done.
+    NoAnswer,
+}
+
+impl<'a> Asking<'a> {
+    pub(crate) fn new(http: &'a Http) -> Self {
+        Self {
+            http,
+            evidence: Vec::new(),
+            date: None,
+        }
+    }
+
+    /// Begins a request.
+    pub(crate) fn request(&self, method: Method, url: &str) -> Request {
+        self.http.request(method, url)
+    }
+
+    /// Asks, and notes that it was asked; `what` is the method and the path. A step that is taken may be taken
+    /// again: a request that could not be built is one that was not answered.
+    pub(crate) async fn ask(
+        &mut self,
+        what: String,
+        request: Request,
+    ) -> Result<Answer, Unanswered> {
+        let answer = self.http.send(request).await;
+        let says = match &answer {
+            Ok(_) => "answered",
+            Err(error) if error.kind == SendErrorKind::NotConnected => {
+                "no connection could be made"
+            }
+            Err(_) => "no usable answer came",
+        };
+        self.evidence.push(Evidence {
+            request: what,
+            status: answer.as_ref().map_or(0, |answer| answer.status),
+            request_id: answer.as_ref().ok().and_then(|it| it.request_id.clone()),
+            says: says.to_owned(),
+        });
+        match answer {
+            Ok(answer) => {
+                self.date = self.date.or(answer.date);
+                Ok(answer)
+            }
+            Err(error) if error.kind == SendErrorKind::NotConnected => {
+                Err(Unanswered::NotConnected)
+            }
+            Err(_) => Err(Unanswered::NoAnswer),
+        }
+    }
+
+    /// What the last answer says, in words.
+    pub(crate) fn says(&mut self, sentence: impl Into<String>) {
+        if let Some(last) = self.evidence.last_mut() {
+            last.says = sentence.into();
+        }
+    }
+
+    /// The provider's id of the last request.
+    pub(crate) fn request_id(&self) -> Option<String> {
+        self.evidence.last()?.request_id.clone()
+    }
+
+    /// The same, if the answer itself names the request.
+    pub(crate) fn name(&mut self, request_id: Option<&str>) {
+        if let Some(last) = self.evidence.last_mut()
+            && last.request_id.is_none()
+        {
+            last.request_id = request_id.map(str::to_owned);
+        }
+    }
+}

@@ -1,0 +1,152 @@
+//! Meta, where a person says more: which account and number, or the keys of an app of one's own.
+
+use rejoinder_adapters::simulator::meta::{MetaApp, MetaToken, Portfolios};
+use serde_json::json;
+
+use super::meta::{NUMBER, TOKEN, WABA, business, first_message};
+use crate::desk::{APP_ID, Desk, halted, step};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn where_there_are_several_the_operator_chooses() {
+    let desk = Desk::new().await;
+    let (graph, _) = business(&desk);
+    graph.account("300000000000001", "Loja Dois", "2329417887457253");
+    graph.phone(
+        "400000000000001",
+        "300000000000001",
+        "+49 30 111111",
+        "Dois A",
+    );
+    let number = graph.phone(
+        "400000000000002",
+        "300000000000001",
+        "+49 30 222222",
+        "Dois B",
+    );
+    graph.token(
+        "EAAGwalker",
+        MetaToken {
+            portfolios: Portfolios::Listed,
+            ..MetaToken::of(APP_ID, &[WABA, "300000000000001"])
+        },
+    );
+    let code = graph.code("EAAGwalker", None);
+    desk.write("code", &code);
+    let begun = desk
+        .json(&[
+            "connect",
+            "start",
+            "meta-signup",
+            "--name",
+            "Dois",
+            "--credential",
+            "code=@code",
+        ])
+        .await;
+    let id = begun["id"].as_str().expect("an id").to_owned();
+    let ask = &step(&begun, "account")["ask"];
+    assert_eq!(ask["field"], "waba_id", "{begun}");
+    assert_eq!(
+        ask["options"][1],
+        json!({ "value": "300000000000001", "label": "Loja Dois" })
+    );
+    let asked = desk
+        .json(&[
+            "connect",
+            "resume",
+            &id,
+            "--field",
+            "waba_id=300000000000001",
+        ])
+        .await;
+    let ask = &step(&asked, "number")["ask"];
+    assert_eq!(
+        ask["options"][1]["label"], "+49 30 222222 Dois B",
+        "{asked}"
+    );
+    let onboarding = desk
+        .json(&[
+            "connect",
+            "resume",
+            &id,
+            "--field",
+            "phone_number_id=400000000000002",
+        ])
+        .await;
+    assert_eq!(onboarding["state"], "waiting", "{onboarding}");
+    first_message(&desk, &number, &onboarding).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn keys_by_hand_are_checked_as_they_are_given() {
+    // The server has no app: the number comes with its own.
+    let desk = Desk::with(&[
+        ("REJOINDER_META_APP_ID", ""),
+        ("REJOINDER_META_APP_SECRET", ""),
+        ("REJOINDER_META_VERIFY_TOKEN", ""),
+    ])
+    .await;
+    let graph = desk.simulator.meta_graph();
+    graph.app(MetaApp {
+        id: "111222333".to_owned(),
+        secret: "own-app-secret-77aa".to_owned(),
+        ..MetaApp::default()
+    });
+    graph.account(WABA, "Loja Exemplo", "2329417887457253");
+    let number = graph.phone(NUMBER, WABA, "+49 30 901820", "Loja Exemplo");
+    graph.edit_phone(NUMBER, |phone| phone.pin = Some("481502".to_owned()));
+    graph.token(TOKEN, MetaToken::of("111222333", &[WABA]));
+    for (name, text) in [
+        ("wrong_token", "EAAGwrongTokenWrongToken"),
+        ("token", TOKEN),
+        ("wrong_secret", "not-the-secret-of-it"),
+        ("secret", "own-app-secret-77aa"),
+        ("wrong_pin", "000000"),
+        ("pin", "481502"),
+    ] {
+        desk.write(name, text);
+    }
+    let mut seen = Vec::new();
+    let mut onboarding = desk
+        .json(&["connect", "start", "meta-keys", "--name", "Loja"])
+        .await;
+    let id = onboarding["id"].as_str().expect("an id").to_owned();
+    for given in [
+        ["--credential", "access_token=@wrong_token"],
+        ["--credential", "access_token=@token"],
+        ["--credential", "app_secret=@wrong_secret"],
+        ["--credential", "app_secret=@secret"],
+        ["--credential", "pin=@wrong_pin"],
+        ["--credential", "pin=@pin"],
+    ] {
+        let at = halted(&onboarding).unwrap_or_else(|| panic!("it asks: {onboarding}"));
+        let code = at["failure"]["code"].as_str().unwrap_or("asks");
+        let asked = at["ask"]["field"].as_str().unwrap_or("nothing");
+        seen.push(format!(
+            "{} {code} {asked}",
+            at["name"].as_str().expect("a name")
+        ));
+        onboarding = desk
+            .json(&[&["connect", "resume", &id][..], &given].concat())
+            .await;
+    }
+    assert_eq!(
+        seen,
+        [
+            "permissions asks access_token",
+            "permissions token_invalid access_token",
+            "secret asks app_secret",
+            "secret app_secret_wrong app_secret",
+            // The PIN that was made up is not the number's.
+            "register pin_wrong pin",
+            "register pin_wrong pin",
+        ],
+        "{onboarding}"
+    );
+    assert_eq!(onboarding["state"], "waiting", "{onboarding}");
+    let channel = onboarding["channel_id"].as_str().expect("a channel");
+    let own = format!("{}/api/webhooks/whatsapp/{channel}", desk.public_url);
+    let account = graph.account_of(WABA).expect("the account");
+    assert_eq!(account.subscribed.get("111222333"), Some(&Some(own)));
+    first_message(&desk, &number, &onboarding).await;
+}
