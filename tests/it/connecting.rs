@@ -2,8 +2,8 @@
 //! failing once on the way as it does in life, and resumed.
 
 mod keys;
-mod meta;
-mod twilio;
+pub(crate) mod meta;
+pub(crate) mod twilio;
 
 use rejoinder_adapters::simulator::{Fault, Operation, Request, Simulator};
 use serde_json::{Value, json};

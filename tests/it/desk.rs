@@ -193,9 +193,49 @@ impl Desk {
         client.expect("a client")
     }
 
-    /// The folder.
-    pub(crate) fn path(&self, name: &str) -> std::path::PathBuf {
-        self.folder.path().join(name)
+    /// An operator's call of the API; gives its answer, whatever the status.
+    pub(crate) async fn api(
+        &self,
+        token: &str,
+        method: reqwest::Method,
+        path: &str,
+        body: Option<Value>,
+    ) -> Value {
+        let url = format!("{}/api/v1{path}", self.public_url);
+        let mut request = self.client().request(method, url).bearer_auth(token);
+        if let Some(body) = body {
+            request = request.json(&body);
+        }
+        let text = request
+            .send()
+            .await
+            .expect("an answer")
+            .text()
+            .await
+            .expect("a text");
+        self.printed.lock().expect("nobody panics").push_str(&text);
+        serde_json::from_str(&text).unwrap_or_default()
+    }
+
+    /// A token of the API that opens everything.
+    pub(crate) async fn token(&self) -> String {
+        let created = self.json(&["token", "create", "--name", "test"]).await;
+        created["token"]
+            .as_str()
+            .unwrap_or_else(|| panic!("a token: {created}"))
+            .to_owned()
+    }
+
+    /// Every byte in the folder, but for what the test itself put there.
+    pub(crate) fn bytes(&self) -> Vec<(String, Vec<u8>)> {
+        let entries = std::fs::read_dir(self.folder.path().join("data")).expect("a folder");
+        let files = entries.map(|entry| entry.expect("an entry").path());
+        files
+            .map(|path| {
+                let bytes = std::fs::read(&path).expect("it is read");
+                (path.display().to_string(), bytes)
+            })
+            .collect()
     }
 }
 

@@ -5,13 +5,14 @@ use std::fmt;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::header::{AUTHORIZATION, CONTENT_TYPE, RETRY_AFTER};
+use http::header::{AUTHORIZATION, CONTENT_TYPE, DATE, RETRY_AFTER};
 use http::{HeaderValue, Method, Response, StatusCode};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
+use rejoinder_engine::domain::time::Timestamp;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 
@@ -74,7 +75,12 @@ async fn connection(stream: TcpStream, world: Arc<World>) {
         let world = Arc::clone(&world);
         async move {
             world.log.requests.add();
-            let answer = respond(&world, request).await;
+            let mut answer = respond(&world, request).await;
+            if let Ok(answer) = &mut answer
+                && let Ok(date) = http_date(world.now()).parse()
+            {
+                answer.headers_mut().insert(DATE, date);
+            }
             match &answer {
                 Ok(answer) if answer.status().is_success() => {}
                 Ok(_) => world.log.refused.add(),
@@ -87,6 +93,11 @@ async fn connection(stream: TcpStream, world: Arc<World>) {
     let _ = http1::Builder::new()
         .serve_connection(TokioIo::new(stream), service)
         .await;
+}
+
+/// The provider's time, as HTTP writes it.
+fn http_date(now: Timestamp) -> String {
+    now.to_utc().format("%a, %d %b %Y %H:%M:%S GMT").to_string()
 }
 
 async fn respond(world: &Arc<World>, request: http::Request<Incoming>) -> Result<Answer, Dropped> {

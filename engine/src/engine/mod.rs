@@ -84,6 +84,11 @@ impl Engine {
         Ok(())
     }
 
+    /// Whether this engine has the database for itself: it was started, and not stopped since.
+    pub(crate) async fn is_started(&self) -> bool {
+        self.running.lock().await.lock.is_some()
+    }
+
     /// Takes the database for this process, and lets everything work.
     async fn begin(&self, running: &mut Running) -> Result<(), Error> {
         let lock = self.core.store.lock().await?;

@@ -116,7 +116,7 @@ impl Engine {
                 .fix("put the key that sealed them back into the key ring, or give the credentials anew");
             return Ok(vec![finding]);
         };
-        let mut findings = vec![enabled(channel), self.sending(channel, now)];
+        let mut findings = vec![enabled(channel), self.sending(channel, now).await];
         let store = core.store.of(channel.location_id);
         let health = store.health(channel, now).await?;
         findings.push(heard(&health, now));
@@ -142,8 +142,8 @@ impl Engine {
         Ok(findings)
     }
 
-    fn sending(&self, channel: &Channel, now: Timestamp) -> Finding {
-        if !self.is_working() {
+    async fn sending(&self, channel: &Channel, now: Timestamp) -> Finding {
+        if !self.is_started().await {
             return Finding::unknown(
                 "sending",
                 "only the server that sends knows: ask it by its API",

@@ -10,9 +10,9 @@ use serde_json::{Value, json};
 use super::{graph_error, once, pairs, persist};
 use crate::desk::{APP_ID, APP_SECRET, Desk, states, step};
 
-pub(super) const WABA: &str = "215589313241560883";
-pub(super) const NUMBER: &str = "106853218861309";
-pub(super) const TOKEN: &str = "EAAGbusinessToken5e1f";
+pub(crate) const WABA: &str = "215589313241560883";
+pub(crate) const NUMBER: &str = "106853218861309";
+pub(crate) const TOKEN: &str = "EAAGbusinessToken5e1f";
 const CUSTOMER: &str = "+5511987654321";
 /// How long an answer may take by the real clock.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -33,7 +33,7 @@ const FIELDS: [&str; 11] = [
 ];
 
 /// A business with one account and one number, and a token of the server's app for it.
-pub(super) fn business(desk: &Desk) -> (MetaGraph, MetaNumber) {
+pub(crate) fn business(desk: &Desk) -> (MetaGraph, MetaNumber) {
     let graph = desk.simulator.meta_graph();
     graph.app(MetaApp {
         id: APP_ID.to_owned(),
@@ -47,7 +47,7 @@ pub(super) fn business(desk: &Desk) -> (MetaGraph, MetaNumber) {
 }
 
 /// A customer writes the test word; the rule answers, and the onboarding is done.
-pub(super) async fn first_message(desk: &Desk, number: &MetaNumber, onboarding: &Value) {
+pub(crate) async fn first_message(desk: &Desk, number: &MetaNumber, onboarding: &Value) {
     let word = onboarding["facts"]["test_word"].as_str().expect("a word");
     let pushed = number
         .customer_says("Ana", CUSTOMER, word)

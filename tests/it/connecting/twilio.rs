@@ -9,10 +9,10 @@ use serde_json::{Value, json};
 use super::{once, pairs, persist, refused};
 use crate::desk::{Desk, halted, states, step};
 
-const ACCOUNT: &str = "AC0a1b2c3d4e5f60718293a4b5c6d7e8f9";
-const SENDER: &str = "XE00000000000000000000000000000007";
-const SERVICE: &str = "MG00000000000000000000000000000011";
-const TOKEN: &str = "0f1e2d3c4b5a69788796a5b4c3d2e1f0";
+pub(crate) const ACCOUNT: &str = "AC0a1b2c3d4e5f60718293a4b5c6d7e8f9";
+pub(crate) const SENDER: &str = "XE00000000000000000000000000000007";
+pub(crate) const SERVICE: &str = "MG00000000000000000000000000000011";
+pub(crate) const TOKEN: &str = "0f1e2d3c4b5a69788796a5b4c3d2e1f0";
 const CUSTOMER: &str = "+5511987654321";
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -26,7 +26,7 @@ fn twilio_error(status: u16, code: i64, message: &str) -> Fault {
 }
 
 /// An account with one sender.
-fn business(desk: &Desk) -> (TwilioAccounts, TwilioNumber) {
+pub(crate) fn business(desk: &Desk) -> (TwilioAccounts, TwilioNumber) {
     let accounts = desk.simulator.twilio_accounts();
     accounts.account(ACCOUNT, TOKEN);
     let number = accounts.sender(SENDER, ACCOUNT, "+4930901820", "Loja Exemplo");
@@ -34,7 +34,7 @@ fn business(desk: &Desk) -> (TwilioAccounts, TwilioNumber) {
     (accounts, number)
 }
 
-async fn start(desk: &Desk, more: &[&str]) -> Value {
+pub(crate) async fn start(desk: &Desk, more: &[&str]) -> Value {
     let account = format!("account_sid={ACCOUNT}");
     let usual = [
         "connect",
@@ -51,7 +51,7 @@ async fn start(desk: &Desk, more: &[&str]) -> Value {
 }
 
 /// A customer writes the test word; the rule answers, and the onboarding is done.
-async fn first_message(desk: &Desk, number: &TwilioNumber, onboarding: &Value) -> Value {
+pub(crate) async fn first_message(desk: &Desk, number: &TwilioNumber, onboarding: &Value) -> Value {
     let word = onboarding["facts"]["test_word"].as_str().expect("a word");
     let pushed = number
         .customer_says("Ana", CUSTOMER, word)

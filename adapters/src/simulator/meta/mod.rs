@@ -21,7 +21,7 @@ pub use self::graph::{MetaAccount, MetaApp, MetaGraph, MetaPhone, MetaToken, Por
 pub use self::number::MetaNumber;
 pub use self::webhook::{
     Arrival, StatusUpdate, batch, button_tap, echo, history, history_declined, image, list_choice,
-    location, message, reaction, status, template_tap, template_update, text_message,
+    location, message, news, reaction, status, template_tap, template_update, text_message,
 };
 
 pub(super) use self::face::answer;

@@ -242,6 +242,15 @@ impl MetaNumber {
         self.world.open_window(Face::Meta, number, customer, at);
     }
 
+    /// News of the account or the number, by the name of its field.
+    ///
+    /// # Errors
+    /// As of `customer_says`.
+    pub async fn news(&self, field: &str, value: &Value) -> Result<Pushed, SendError> {
+        let body = webhook::news(&self.registration, field, value, self.world.now());
+        self.push(body.into(), String::new()).await
+    }
+
     /// The phone app shares a part of its past: texts of one customer, one a minute up to an hour ago.
     ///
     /// # Errors

@@ -190,6 +190,18 @@ pub fn echo(number: &Registration, to: &str, id: &str, at: Timestamp, text: &str
     written(&envelope(number, "smb_message_echoes", vec![value]))
 }
 
+/// News of an account or a number.
+pub fn news(number: &Registration, field: &str, value: &Value, at: Timestamp) -> Vec<u8> {
+    written(&json!({
+        "object": "whatsapp_business_account",
+        "entry": [{
+            "id": number.waba_id,
+            "time": at.ms() / 1000,
+            "changes": [{ "value": value, "field": field }],
+        }],
+    }))
+}
+
 /// A part of the conversations from before the number signed up: texts of one customer, with the number of the
 /// part, of which time it is, and how much has come.
 pub fn history(
