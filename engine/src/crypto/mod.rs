@@ -1,6 +1,7 @@
 //! Secrets: how they are held in memory, and how they are sealed for the database.
 //! The only owner of aes-gcm.
 
+pub mod legacy;
 mod random;
 mod secret;
 
@@ -121,6 +122,16 @@ impl Vault {
         self.ring.iter().map(|(kid, _)| kid.as_str())
     }
 
+    /// The id of the key that seals.
+    pub fn sealing_kid(&self) -> &str {
+        self.first().0
+    }
+
+    fn first(&self) -> (&str, &SealingKey) {
+        let (kid, key) = self.ring.first().expect("a ring has at least one key");
+        (kid, key)
+    }
+
     /// A word sealed under the key `kid`, by which a wrong key of that id is noticed at start.
     pub(crate) fn seal_check(&self, kid: &str) -> Option<String> {
         let (kid, key) = self.ring.iter().find(|(known, _)| known == kid)?;
@@ -135,8 +146,24 @@ impl Vault {
     /// A new data key for a location, sealed by the master key, to be stored with the location.
     pub fn new_data_key(&self, location_id: LocationId) -> String {
         let key = Zeroizing::new(Key::<Aes256Gcm>::generate().to_vec());
-        let (kid, master) = self.ring.first().expect("a ring has at least one key");
+        let (kid, master) = self.first();
         master.seal(kid, &data_key_data(location_id), &key)
+    }
+
+    /// A location's data key sealed anew under the first key of the ring; `None` if that one sealed it already.
+    ///
+    /// # Errors
+    /// Its master key is not in the ring, or it does not belong to this location.
+    pub fn rewrap_data_key(
+        &self,
+        location_id: LocationId,
+        sealed: &str,
+    ) -> Result<Option<String>, SealError> {
+        let associated_data = data_key_data(location_id);
+        let key = self.open_with_ring(sealed, &associated_data)?;
+        let (kid, master) = self.first();
+        let is_sealed_so = Envelope::read(sealed)?.kid == kid;
+        Ok((!is_sealed_so).then(|| master.seal(kid, &associated_data, &key)))
     }
 
     /// Opens a location's data key.
@@ -244,7 +271,8 @@ impl SealingKey {
             .encrypt(&nonce, payload)
             .expect("AES-GCM seals anything shorter than 64 GiB");
         format!(
-            "{ENVELOPE_VERSION}.{kid}.{}.{}",
+            "{}{}.{}",
+            head(kid),
             URL_SAFE_NO_PAD.encode(nonce),
             URL_SAFE_NO_PAD.encode(sealed)
         )
@@ -293,6 +321,11 @@ impl<'a> Envelope<'a> {
     }
 }
 
+/// How everything begins that the key `kid` sealed.
+pub(crate) fn head(kid: &str) -> String {
+    format!("{ENVELOPE_VERSION}.{kid}.")
+}
+
 fn check_data(kid: &str) -> String {
     format!("key_check/{kid}")
 }
@@ -332,106 +365,4 @@ pub enum SealError {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn place(row: &str, version: i32) -> Place<'_> {
-        Place {
-            table: "channel",
-            column: "credentials",
-            location_id: LocationId::derive(&[b"a"]),
-            row,
-            version,
-        }
-    }
-
-    #[test]
-    fn what_is_sealed_opens_in_its_place_and_nowhere_else() {
-        let vault = Vault::from_ring(&Vault::generate_ring("k1")).expect("a ring");
-        let location_id = LocationId::derive(&[b"a"]);
-        let sealed_key = vault.new_data_key(location_id);
-        let key = vault
-            .open_data_key(location_id, &sealed_key)
-            .expect("the key opens");
-        assert!(
-            vault
-                .open_data_key(LocationId::derive(&[b"b"]), &sealed_key)
-                .is_err()
-        );
-
-        let sealed = key.seal(&place("chn_1", 1), &Secret::new("token"));
-        assert_eq!(
-            key.open(&place("chn_1", 1), &sealed)
-                .expect("it opens")
-                .expose(),
-            "token"
-        );
-        for elsewhere in [
-            place("chn_2", 1),
-            place("chn_1", 2),
-            Place {
-                table: "other",
-                ..place("chn_1", 1)
-            },
-            Place {
-                column: "other",
-                ..place("chn_1", 1)
-            },
-            Place {
-                location_id: LocationId::derive(&[b"b"]),
-                ..place("chn_1", 1)
-            },
-        ] {
-            assert_eq!(
-                key.open(&elsewhere, &sealed).err(),
-                Some(SealError::Broken),
-                "{elsewhere:?}"
-            );
-        }
-    }
-
-    #[test]
-    fn a_damaged_or_short_envelope_is_an_error_and_not_a_panic() {
-        let vault = Vault::from_ring(&Vault::generate_ring("k1")).expect("a ring");
-        let location_id = LocationId::derive(&[b"a"]);
-        let sealed = vault.new_data_key(location_id);
-        for end in 0..sealed.len() {
-            assert!(
-                vault.open_data_key(location_id, &sealed[..end]).is_err(),
-                "{end}"
-            );
-        }
-        assert!(vault.open_data_key(location_id, "v1.k1.AA.AA").is_err());
-        assert!(vault.open_data_key(location_id, "v1.k1..").is_err());
-    }
-
-    #[test]
-    fn a_ring_opens_what_an_older_key_sealed_and_names_a_key_it_lacks() {
-        let old = Vault::generate_ring("old");
-        let new = Vault::generate_ring("new");
-        let location_id = LocationId::derive(&[b"a"]);
-        let sealed = Vault::from_ring(&old)
-            .expect("a ring")
-            .new_data_key(location_id);
-        let both = Secret::new(format!("{},{}", new.expose(), old.expose()));
-        assert!(
-            Vault::from_ring(&both)
-                .expect("a ring")
-                .open_data_key(location_id, &sealed)
-                .is_ok()
-        );
-        let missing = Vault::from_ring(&new)
-            .expect("a ring")
-            .open_data_key(location_id, &sealed);
-        assert_eq!(missing.err(), Some(SealError::UnknownKey("old".into())));
-    }
-
-    #[test]
-    fn keys_that_are_not_keys_are_refused() {
-        for wrong in ["", "k1", "k1:AAAA", ":AAAA", "data:AAAA", "k 1:AAAA"] {
-            assert!(Vault::from_ring(&Secret::new(wrong)).is_err(), "{wrong}");
-        }
-        assert!(Vault::from_single_key(&Secret::new("0".repeat(64))).is_ok());
-        assert!(Vault::from_single_key(&Secret::new("password")).is_err());
-    }
-}
+mod tests;
