@@ -13,7 +13,7 @@ use crate::gate::{Caller, Crowd, Inside};
 use crate::setup::{ChannelSetup, Channels};
 use crate::store::{self, Record, RecordItem, Stray};
 
-use self::routing::{Place, Routing, Verifier, candidates};
+use self::routing::{Place, Routing, Verifier, candidates, out_of_order};
 
 /// A webhook was not accepted.
 #[derive(Debug, thiserror::Error)]
@@ -86,10 +86,17 @@ async fn take(
     } else {
         adapter.receive(webhook, &secrets)
     };
-    if received.is_err() {
-        note_refusal(core, adapter, &channels, webhook);
-    }
-    let received = received?;
+    let received = match received {
+        Ok(received) => received,
+        // Whose secret does not open may well have sent it: then it comes again.
+        Err(refused) => match out_of_order(adapter, &channels, webhook) {
+            Some(why) => return Err(why.into()),
+            None => {
+                note_refusal(core, adapter, &channels, webhook);
+                return Err(refused.into());
+            }
+        },
+    };
     let verifier = *verifiers.get(received.secret).ok_or(Refused)?;
     let verified_by = secrets.get(received.secret).cloned().ok_or(Refused)?;
     let mut routing = Routing {
@@ -217,6 +224,7 @@ fn adapter<'a>(core: &'a Core, provider: &str) -> Result<&'a Arc<dyn Adapter>, E
 async fn record(routing: &Routing<'_>, items: Vec<Inbound>) -> Result<Counts, Error> {
     let core = routing.core;
     let (mut routed, mut strays) = (Vec::with_capacity(items.len()), Vec::new());
+    let mut locked = None;
     for inbound in items {
         match routing.place(&inbound) {
             Place::Channels(channels) => {
@@ -225,6 +233,7 @@ async fn record(routing: &Routing<'_>, items: Vec<Inbound>) -> Result<Counts, Er
                 }
             }
             Place::Echo(setup, echo) => routed.push(item(core, setup, *echo).await?),
+            Place::Locked(why) => locked = Some(why),
             Place::Nowhere(reason) => strays.push(routing.stray(&inbound, reason)),
         }
     }
@@ -235,6 +244,10 @@ async fn record(routing: &Routing<'_>, items: Vec<Inbound>) -> Result<Counts, Er
         ) => write_apart(routing, routed, strays).await?,
         other => other?,
     };
+    // Its neighbours are stored, and duplicates when it comes again.
+    if let Some(why) = locked {
+        return Err(why.into());
+    }
     if counts.unrouted > 0 {
         tracing::warn!(
             items = counts.unrouted,

@@ -46,7 +46,7 @@ pub use failpoint::{Action, Failpoint, Point};
 pub use mutant::{Mutant, Shown};
 pub use provision::{
     ChannelChange, EndpointChange, Examined, Given, LocationChange, NewChannel, NewEndpoint,
-    NewLocation, NewOnboarding, PersonSend, Problem, Published, RuleAssistance, RuleCheck,
-    SyncedAccount, Upcoming,
+    NewLocation, NewOnboarding, PersonSend, Problem, Published, Rotation, RuleAssistance,
+    RuleCheck, ShownCredentials, SyncedAccount, Unopened, Upcoming,
 };
 pub use store::Connection as DatabaseConnection;

@@ -1,10 +1,12 @@
 //! What is set up: locations with their compiled rules, channels with their opened credentials.
 //! Read from the store, kept until someone changes it, in this process or another.
 
+mod channels;
 mod headers;
+mod keys;
 mod sealed;
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, RwLock};
 
 use sha2::{Digest, Sha256};
@@ -13,13 +15,14 @@ use crate::adapter::Credentials;
 use crate::crypto::{DataKey, Place, Vault};
 use crate::decide::ActiveRule;
 use crate::domain::channel::Channel;
-use crate::domain::contact::Address;
-use crate::domain::ids::{ChannelId, LocationId};
+use crate::domain::ids::LocationId;
 use crate::domain::location::Location;
 use crate::script::{Script, ScriptHost};
 use crate::store::{self, Store, StoredChannel, StoredOnboarding};
 
+pub(crate) use self::channels::Channels;
 pub(crate) use self::headers::{EndpointSetup, open_headers, seal_headers};
+pub(crate) use self::keys::reason;
 use self::sealed::{open_fields, seal_fields};
 
 /// Compiled scripts that are kept although no rule may use them any more: about 20 MB.
@@ -45,65 +48,14 @@ pub(crate) struct ChannelSetup {
     pub(crate) credentials_version: i32,
 }
 
-/// Every channel, found by its id or by its provider's key.
-#[derive(Default)]
-pub(crate) struct Channels {
-    by_id: HashMap<ChannelId, Arc<ChannelSetup>>,
-    by_key: HashMap<(String, String), Vec<Arc<ChannelSetup>>>,
-    by_account: HashMap<(String, String), Vec<Arc<ChannelSetup>>>,
-    /// Their digits.
-    phones: HashSet<String>,
-}
-
-impl Channels {
-    pub(crate) fn get(&self, id: ChannelId) -> Option<&Arc<ChannelSetup>> {
-        self.by_id.get(&id)
-    }
-
-    pub(crate) fn with_key(&self, provider: &str, key: &str) -> &[Arc<ChannelSetup>] {
-        self.by_key
-            .get(&(provider.to_owned(), key.to_owned()))
-            .map_or(&[], Vec::as_slice)
-    }
-
-    /// All of them, in the order of creation.
-    pub(crate) fn all(&self) -> Vec<&Arc<ChannelSetup>> {
-        let mut all: Vec<_> = self.by_id.values().collect();
-        all.sort_by_key(|setup| setup.channel.id);
-        all
-    }
-
-    /// A location's channels, in the order of creation.
-    pub(crate) fn of(&self, location_id: LocationId) -> Vec<&Arc<ChannelSetup>> {
-        let all = self.by_id.values();
-        let mut found: Vec<_> = all
-            .filter(|setup| setup.channel.location_id == location_id)
-            .collect();
-        found.sort_by_key(|setup| setup.channel.id);
-        found
-    }
-
-    /// Whether an address is that of a channel: the business writes to itself, or to another.
-    pub(crate) fn has_phone(&self, address: &Address) -> bool {
-        match address {
-            Address::Phone(phone) => self.phones.contains(phone.digits()),
-            Address::UserId(_) => false,
-        }
-    }
-
-    pub(crate) fn with_account(&self, provider: &str, account: &str) -> &[Arc<ChannelSetup>] {
-        self.by_account
-            .get(&(provider.to_owned(), account.to_owned()))
-            .map_or(&[], Vec::as_slice)
-    }
-}
-
 /// What is set up, as far as it was asked for.
 pub(crate) struct Setup {
     store: Store,
     vault: Vault,
     scripts: ScriptHost,
     kept: RwLock<Kept>,
+    /// The data keys that were opened.
+    keys: Mutex<HashMap<LocationId, DataKey>>,
     compiled: Mutex<HashMap<[u8; 32], Script>>,
 }
 
@@ -121,6 +73,7 @@ impl Setup {
             vault,
             scripts,
             kept: RwLock::default(),
+            keys: Mutex::default(),
             compiled: Mutex::default(),
         }
     }
@@ -163,42 +116,28 @@ impl Setup {
             return Ok(Arc::clone(channels));
         }
         let revision = self.store.revision().await?;
+        let keys = self.open_keys(self.store.data_keys().await?);
         let mut channels = Channels::default();
-        let mut keys: HashMap<LocationId, DataKey> = HashMap::new();
         for stored in self.store.channels().await? {
-            let location_id = stored.channel.location_id;
-            if let std::collections::hash_map::Entry::Vacant(entry) = keys.entry(location_id) {
-                match self.data_key(location_id).await {
-                    Ok(key) => entry.insert(key),
-                    // One location's lost key must not stop the others; a database that fails is another matter.
-                    Err(error @ (store::Error::Sealed(_) | store::Error::Corrupt { .. })) => {
-                        tracing::error!(location.id = %location_id, %error, "the location's channels are out of order");
-                        continue;
-                    }
-                    Err(error) => return Err(error),
-                };
-            }
-            let setup = match open(&keys[&location_id], stored) {
-                Ok(setup) => Arc::new(setup),
-                Err(error) => {
-                    tracing::error!(location.id = %location_id, %error, "a channel's credentials do not open");
+            let channel = stored.channel.clone();
+            let opened = match keys.get(&channel.location_id) {
+                Some(Ok(key)) => open(key, stored),
+                // Its location was told of already.
+                Some(Err(error)) => {
+                    channels.lock(channel, error.clone().into());
                     continue;
                 }
+                None => Err(store::Error::corrupt("channel", "its location is gone")),
             };
-            let channel = &setup.channel;
-            let (provider, key, account) = (&channel.provider, &channel.key, &channel.account);
-            channels
-                .by_key
-                .entry((provider.clone(), key.clone()))
-                .or_default()
-                .push(Arc::clone(&setup));
-            channels
-                .by_account
-                .entry((provider.clone(), account.clone()))
-                .or_default()
-                .push(Arc::clone(&setup));
-            channels.phones.insert(channel.phone.digits().to_owned());
-            channels.by_id.insert(channel.id, setup);
+            match opened {
+                Ok(setup) => channels.add(Arc::new(setup)),
+                Err(error) => {
+                    let why = reason(&error);
+                    tracing::error!(location.id = %channel.location_id, channel.id = %channel.id, why,
+                        "a channel's credentials do not open; it is out of order");
+                    channels.lock(channel, error);
+                }
+            }
         }
         let channels = Arc::new(channels);
         let mut kept = self.kept.write().expect("no one panics while holding it");
@@ -276,16 +215,6 @@ impl Setup {
         }
         kept.locations.insert(id, Arc::clone(&setup));
         Ok(Some(setup))
-    }
-
-    /// A location's data key, opened.
-    pub(crate) async fn data_key(&self, id: LocationId) -> Result<DataKey, store::Error> {
-        let (_, sealed) = self
-            .store
-            .location(id)
-            .await?
-            .ok_or_else(|| store::Error::corrupt("channel", "its location is gone"))?;
-        Ok(self.vault.open_data_key(id, &sealed)?)
     }
 
     /// A script, compiled once for all rules that say the same.

@@ -67,7 +67,8 @@ impl World {
             .expect("a free port");
         simulator.configure(|settings| settings.window = WindowRule::Refuse);
         let vault = Vault::generate_ring("test");
-        let engine = engine(&database, &vault, &clock, &simulator.base_url()).await;
+        let engine = build(&database, &vault, &clock, &simulator.base_url()).await;
+        let engine = engine.expect("an engine");
         let location = engine
             .create_location(NewLocation {
                 name: "Casa Lima".into(),
@@ -94,13 +95,13 @@ impl World {
 
     /// The server is stopped where it stands, and another one starts on the same database.
     pub(crate) async fn restart(&mut self) {
-        self.engine = engine(
-            &self.database,
-            &self.vault,
-            &self.clock,
-            &self.simulator.base_url(),
-        )
-        .await;
+        self.engine = self.beside(&self.vault).await.expect("an engine");
+    }
+
+    /// Another process on the same database, with keys of its own.
+    pub(crate) async fn beside(&self, vault: &Secret) -> Result<Engine, rejoinder_engine::Error> {
+        let provider = self.simulator.base_url();
+        build(&self.database, vault, &self.clock, &provider).await
     }
 
     /// Publishes a rule.
@@ -408,12 +409,12 @@ pub(crate) fn signed(secret: &str, body: &[u8]) -> Webhook {
     }
 }
 
-async fn engine(
+async fn build(
     database: &Database,
     vault: &Secret,
     clock: &Arc<ManualClock>,
     provider: &str,
-) -> Engine {
+) -> Result<Engine, rejoinder_engine::Error> {
     let store = Store::open(&database.url)
         .await
         .expect("the database opens");
@@ -441,5 +442,5 @@ async fn engine(
     for adapter in rejoinder_adapters::all(&config) {
         builder = builder.shared_adapter(adapter);
     }
-    builder.build().await.expect("an engine")
+    builder.build().await
 }

@@ -98,6 +98,24 @@ pub(super) fn candidates(
     }
 }
 
+/// Why a webhook that nobody's secret verifies may yet be right: it names a channel whose secrets do not open.
+pub(super) fn out_of_order(
+    adapter: &Arc<dyn Adapter>,
+    channels: &Channels,
+    webhook: &Webhook,
+) -> Option<store::Error> {
+    let kind = adapter.kind();
+    let locked = match adapter.route(webhook) {
+        Route::Channel(id) => channels.locked(id).filter(|it| it.channel.provider == kind),
+        Route::Account(account) => {
+            let account = ChannelKey::Account(account);
+            channels.locked_with(kind, &account).next()
+        }
+        Route::Server | Route::Nowhere => None,
+    };
+    locked.map(|locked| locked.why.clone())
+}
+
 /// A channel's own secrets, or the server's if it has none.
 fn secrets_of(core: &Core, adapter: &Arc<dyn Adapter>, setup: &ChannelSetup) -> Vec<Secret> {
     let own = adapter.webhook_secrets(&setup.credentials);
@@ -131,6 +149,8 @@ pub(super) enum Place<'a> {
     Channels(Vec<&'a Arc<ChannelSetup>>),
     /// To this channel, as a message of the business itself.
     Echo(&'a Arc<ChannelSetup>, Box<Inbound>),
+    /// To a channel that is out of order, and why it is: it must come again.
+    Locked(store::Error),
     /// Nowhere, and why.
     Nowhere(String),
 }
@@ -146,7 +166,8 @@ impl<'a> Routing<'a> {
         let found = self.channels_for(key);
         if found.is_empty() {
             return self
-                .echo(inbound)
+                .locked(key)
+                .or_else(|| self.echo(inbound))
                 .unwrap_or_else(|| Place::Nowhere(unplaced(key)));
         }
         let mut one_each: Vec<&Arc<ChannelSetup>> = Vec::new();
@@ -200,6 +221,16 @@ impl<'a> Routing<'a> {
             .into_iter()
             .filter(|setup| self.may_serve(setup))
             .collect()
+    }
+
+    /// Whose secret verifies it cannot be known while none of theirs opens.
+    fn locked(&self, key: &ChannelKey) -> Option<Place<'a>> {
+        let mut locked = self.channels.locked_with(self.adapter.kind(), key);
+        let locked = locked.find(|locked| {
+            self.only()
+                .is_none_or(|only| only == locked.channel.location_id)
+        })?;
+        Some(Place::Locked(locked.why.clone()))
     }
 
     fn may_serve(&self, setup: &ChannelSetup) -> bool {

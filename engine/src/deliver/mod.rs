@@ -34,6 +34,10 @@ use crate::store::{self, Depart, Doubt, Doubted, Intend, Intended};
 /// How long a conversation rests after the database failed it.
 const RETRY_AFTER: Span = Span::seconds(2);
 
+/// How long a delivery waits for a channel that is out of order: a person must mend that, and a changed set-up is
+/// noticed by the next look.
+const LOCKED: Span = Span::minutes(1);
+
 /// Makes one attempt at the delivery that is next; false if none is.
 pub(crate) async fn step(core: &Arc<Core>) -> bool {
     let Some(Taken { key, item, urgency }) = core.outbox.take() else {
@@ -241,6 +245,9 @@ async fn depart(
         if let Err(at) = may_leave {
             return Ok(Next::Again(delivery, at));
         }
+    }
+    if channels.locked(delivery.channel_id).is_some() {
+        return Ok(Next::Again(delivery, now + LOCKED));
     }
     drop(channels);
     let Some(way) = Way::of(core, &delivery).await? else {

@@ -1,5 +1,7 @@
 //! Channels: connect a number, and change it. Credentials go in and never come out.
 
+use std::collections::BTreeMap;
+
 use super::{Problem, name, save};
 use crate::adapter::Credentials;
 use crate::breaker::ChannelPause;
@@ -9,7 +11,7 @@ use crate::domain::contact::Phone;
 use crate::domain::ids::{ChannelId, LocationId};
 use crate::engine::Engine;
 use crate::setup;
-use crate::store::{SaveChannel, StoredChannel};
+use crate::store::{self, SaveChannel, StoredChannel};
 
 /// A channel to be created.
 #[derive(Clone, Debug)]
@@ -158,7 +160,38 @@ impl Engine {
     }
 }
 
+/// What may be seen of a channel's credentials.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ShownCredentials {
+    /// The fields that are set, each with the last letters of its secret.
+    Set(BTreeMap<String, String>),
+    /// They do not open, and why: the channel is out of order.
+    OutOfOrder(String),
+}
+
 impl Engine {
+    /// What may be seen of a channel's credentials; `None` if there is no such channel.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn shown_credentials(
+        &self,
+        id: ChannelId,
+    ) -> Result<Option<ShownCredentials>, store::Error> {
+        let channels = self.core.setup.channels().await?;
+        if let Some(locked) = channels.locked(id) {
+            return Ok(Some(ShownCredentials::OutOfOrder(setup::reason(
+                &locked.why,
+            ))));
+        }
+        let shown = channels.get(id).map(|setup| {
+            let fields = setup.credentials.iter();
+            let fields = fields.filter(|(_, secret)| !secret.is_empty());
+            fields.map(|(field, secret)| (field.to_owned(), secret.hint()))
+        });
+        Ok(shown.map(|fields| ShownCredentials::Set(fields.collect())))
+    }
+
     /// Why a channel sends nothing at the moment, if it does not: its provider asked for a rest, refuses its
     /// credentials, or fails. Its messages wait.
     pub fn channel_pause(&self, id: ChannelId) -> Option<ChannelPause> {

@@ -6,7 +6,7 @@ use super::{Problem, name, save};
 use crate::domain::ids::LocationId;
 use crate::domain::location::{Location, LocationSettings};
 use crate::engine::Engine;
-use crate::store::SaveLocation;
+use crate::store::{NewDataKey, SaveLocation, SealingKey};
 
 /// A location to be created.
 #[derive(Clone, Debug)]
@@ -45,7 +45,11 @@ impl Engine {
             time_zone: new.time_zone,
             settings: new.settings,
         };
-        let data_key = core.setup.vault().new_data_key(id);
+        let vault = core.setup.vault();
+        let data_key = NewDataKey {
+            sealed: vault.new_data_key(id),
+            key: SealingKey::of(vault),
+        };
         save(
             core,
             SaveLocation {

@@ -2,9 +2,10 @@
 
 use chrono_tz::Tz;
 use sea_orm::entity::prelude::*;
-use sea_orm::{ActiveValue::Set, DatabaseTransaction, QueryOrder};
+use sea_orm::{ActiveValue::Set, DatabaseTransaction, QueryOrder, QuerySelect as _};
 
 use super::batch::Batch;
+use super::key_check::{self, SealingKey};
 use super::{Error, LocationStore, Operation, Store, read_json, revision, schedule, write_json};
 use crate::domain::ids::LocationId;
 use crate::domain::location::Location;
@@ -52,6 +53,41 @@ impl Store {
         Ok(self.readable(rows, ids, |row| Location::try_from(&row)))
     }
 
+    /// The data key of every location, as sealed.
+    pub(crate) async fn data_keys(&self) -> Result<Vec<(LocationId, String)>, Error> {
+        let rows = Entity::find()
+            .select_only()
+            .columns([Column::Id, Column::DataKey])
+            .order_by_asc(Column::Id)
+            .into_tuple::<(Uuid, String)>()
+            .all(&self.reader)
+            .await?;
+        let rows = rows.into_iter();
+        Ok(rows
+            .map(|(id, sealed)| (LocationId::from_uuid(id), sealed))
+            .collect())
+    }
+
+    /// What a location is called, also one that does not read otherwise.
+    pub(crate) async fn location_name(&self, id: LocationId) -> Result<Option<String>, Error> {
+        Ok(Entity::find_by_id(id.uuid())
+            .select_only()
+            .column(Column::Name)
+            .into_tuple()
+            .one(&self.reader)
+            .await?)
+    }
+
+    /// The data key of a location, as sealed.
+    pub(crate) async fn data_key(&self, id: LocationId) -> Result<Option<String>, Error> {
+        Ok(Entity::find_by_id(id.uuid())
+            .select_only()
+            .column(Column::DataKey)
+            .into_tuple()
+            .one(&self.reader)
+            .await?)
+    }
+
     /// A location, and its data key as sealed.
     pub(crate) async fn location(
         &self,
@@ -89,11 +125,17 @@ fn read_time_zone(row: &Model) -> Result<Tz, Error> {
         .map_err(|_| Error::corrupt("location", "its time zone"))
 }
 
+/// A data key as sealed, and the key that sealed it.
+pub(crate) struct NewDataKey {
+    pub(crate) sealed: String,
+    pub(crate) key: SealingKey,
+}
+
 /// Creates or changes a location.
 pub(crate) struct SaveLocation {
     pub(crate) location: Location,
-    /// For a new one: its sealed data key.
-    pub(crate) new: Option<String>,
+    /// For a new one: its data key.
+    pub(crate) new: Option<NewDataKey>,
     pub(crate) now: Timestamp,
 }
 
@@ -110,7 +152,9 @@ impl Operation for SaveLocation {
             ..Default::default()
         };
         if let Some(data_key) = new {
-            row.data_key = Set(data_key.clone());
+            // The key is named from now on: whoever forgets keys that nothing names must not miss it.
+            key_check::note(tx, &data_key.key).await?;
+            row.data_key = Set(data_key.sealed.clone());
             row.created_at = Set(now.ms());
             Entity::insert(row).exec_without_returning(tx).await?;
         } else {

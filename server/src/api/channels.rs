@@ -1,4 +1,4 @@
-//! Channels in the API. Credentials go in and never come out.
+//! Channels in the API. Credentials go in; what comes out are their last letters.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,7 @@ use rejoinder_engine::crypto::Secret;
 use rejoinder_engine::domain::channel::{Channel, ChannelSettings};
 use rejoinder_engine::domain::contact::Phone;
 use rejoinder_engine::domain::ids::ChannelId;
-use rejoinder_engine::{ChannelChange, Engine, NewChannel};
+use rejoinder_engine::{ChannelChange, Engine, NewChannel, ShownCredentials};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use warp::reply::Response;
@@ -28,6 +28,11 @@ pub(crate) struct ChannelJson {
     name: String,
     enabled: bool,
     settings: ChannelSettings,
+    /// The fields that are set, each with the last letters of its secret.
+    credentials: BTreeMap<String, String>,
+    /// Why its credentials do not open; absent if they do.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    out_of_order: Option<String>,
     /// Where its provider sends webhooks; absent if the server has no public address.
     #[serde(skip_serializing_if = "Option::is_none")]
     webhook_url: Option<String>,
@@ -44,8 +49,18 @@ struct PauseJson {
 
 impl ChannelJson {
     /// A channel of an engine.
-    pub(crate) fn new(channel: Channel, engine: &Engine) -> Self {
-        Self {
+    ///
+    /// # Errors
+    /// The database failed.
+    pub(crate) async fn new(channel: Channel, engine: &Engine) -> Result<Self, Error> {
+        let shown = engine.shown_credentials(channel.id).await?;
+        let (credentials, out_of_order) = match shown {
+            Some(ShownCredentials::Set(fields)) => (fields, None),
+            Some(ShownCredentials::OutOfOrder(why)) => (BTreeMap::new(), Some(why)),
+            // It went while it was looked at.
+            None => (BTreeMap::new(), None),
+        };
+        Ok(Self {
             webhook_url: engine.webhook_url(&channel.provider, Some(channel.id)),
             id: channel.id.to_string(),
             location_id: channel.location_id.to_string(),
@@ -56,20 +71,22 @@ impl ChannelJson {
             name: channel.name,
             enabled: channel.enabled,
             settings: channel.settings,
+            credentials,
+            out_of_order,
             paused: None,
-        }
+        })
     }
 
     /// A channel of an engine that runs.
-    fn live(channel: Channel, engine: &Engine) -> Self {
+    async fn live(channel: Channel, engine: &Engine) -> Result<Self, Error> {
         let paused = engine.channel_pause(channel.id).map(|pause| PauseJson {
             until: pause.until.to_string(),
             why: pause.why,
         });
-        Self {
+        Ok(Self {
             paused,
-            ..Self::new(channel, engine)
-        }
+            ..Self::new(channel, engine).await?
+        })
     }
 }
 
@@ -80,13 +97,16 @@ pub(crate) struct ChannelsJson {
 }
 
 impl ChannelsJson {
-    pub(crate) fn new(channels: Vec<Channel>, engine: &Engine) -> Self {
-        let channels = channels.into_iter();
-        Self {
-            channels: channels
-                .map(|channel| ChannelJson::new(channel, engine))
-                .collect(),
+    /// Channels of an engine.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub(crate) async fn new(found: Vec<Channel>, engine: &Engine) -> Result<Self, Error> {
+        let mut channels = Vec::with_capacity(found.len());
+        for channel in found {
+            channels.push(ChannelJson::new(channel, engine).await?);
         }
+        Ok(Self { channels })
     }
 }
 
@@ -154,7 +174,9 @@ pub(crate) async fn route(path: &[&str], scoped: &Scoped) -> Result<Response, Er
         ("PATCH", [channel]) => change(scoped, id(channel, "channel")?).await,
         ("GET", [channel]) => {
             let channel = find(scoped, id(channel, "channel")?).await?;
-            Ok(reply::ok(&ChannelJson::live(channel, scoped.engine())))
+            Ok(reply::ok(
+                &ChannelJson::live(channel, scoped.engine()).await?,
+            ))
         }
         (_, [_]) => Err(Error::Method("GET, PATCH")),
         _ => Err(Error::Missing("path")),
@@ -172,12 +194,11 @@ async fn find(scoped: &Scoped, id: ChannelId) -> Result<Channel, Error> {
 async fn list(scoped: &Scoped) -> Result<Response, Error> {
     scoped.request.query.only(&[])?;
     let engine = scoped.engine();
-    let channels = scoped.store().channels().await?.into_iter();
-    Ok(reply::ok(&ChannelsJson {
-        channels: channels
-            .map(|channel| ChannelJson::live(channel, engine))
-            .collect(),
-    }))
+    let mut channels = Vec::new();
+    for channel in scoped.store().channels().await? {
+        channels.push(ChannelJson::live(channel, engine).await?);
+    }
+    Ok(reply::ok(&ChannelsJson { channels }))
 }
 
 async fn create(scoped: &Scoped) -> Result<Response, Error> {
@@ -193,7 +214,7 @@ async fn create(scoped: &Scoped) -> Result<Response, Error> {
     };
     let engine = scoped.engine();
     let channel = engine.create_channel(scoped.location_id, new).await?;
-    Ok(reply::created(&ChannelJson::live(channel, engine)))
+    Ok(reply::created(&ChannelJson::live(channel, engine).await?))
 }
 
 async fn change(scoped: &Scoped, id: ChannelId) -> Result<Response, Error> {
@@ -210,5 +231,5 @@ async fn change(scoped: &Scoped, id: ChannelId) -> Result<Response, Error> {
     let channel = engine
         .change_channel(scoped.location_id, id, change)
         .await?;
-    Ok(reply::ok(&ChannelJson::live(channel, engine)))
+    Ok(reply::ok(&ChannelJson::live(channel, engine).await?))
 }

@@ -48,13 +48,24 @@ impl Request {
             return Err(Error::MediaType);
         }
         serde_json::from_slice(&self.body).map_err(|error| {
-            let sentence = format!("the body does not read: {error}");
+            let sentence = format!("the body does not read: {}", untold(&error));
             if error.is_data() {
                 Error::Invalid(sentence)
             } else {
                 Error::invalid(sentence)
             }
         })
+    }
+}
+
+/// What is wrong with a text, without the value that is: it may be a secret in the wrong place.
+fn untold(error: &serde_json::Error) -> String {
+    let sentence = error.to_string();
+    let wrong = ["invalid type: ", "invalid value: "];
+    let wrong = wrong.into_iter().find(|wrong| sentence.starts_with(wrong));
+    match (wrong, sentence.rfind(", expected ")) {
+        (Some(wrong), Some(at)) => format!("{}{}", wrong, &sentence[at + 2..]),
+        _ => sentence,
     }
 }
 
@@ -131,4 +142,37 @@ impl Query {
 /// An id in the path; one that does not read names nothing.
 pub(crate) fn id<T: FromStr>(text: &str, what: &'static str) -> Result<T, Error> {
     text.parse().map_err(|_| Error::Missing(what))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_does_not_read_is_told_without_what_stands_there() {
+        #[derive(Debug, serde::Deserialize)]
+        struct Body {
+            #[expect(dead_code, reason = "only reading it is looked at")]
+            credentials: std::collections::BTreeMap<String, String>,
+        }
+        for (body, told) in [
+            (
+                r#"{"credentials": "EAAG, expected 1"}"#,
+                "invalid type: expected a map at line 1",
+            ),
+            (
+                r#"{"credentials": {"pin": 482913}}"#,
+                "invalid type: expected a string at line 1",
+            ),
+            (r#"{"other": "EAAG"}"#, "missing field `credentials`"),
+        ] {
+            let error = serde_json::from_str::<Body>(body).expect_err("it does not read");
+            let sentence = untold(&error);
+            assert!(sentence.starts_with(told), "{sentence}");
+            assert!(
+                !sentence.contains("EAAG") && !sentence.contains("482913"),
+                "{sentence}"
+            );
+        }
+    }
 }

@@ -101,7 +101,7 @@ impl Create {
             credentials: credentials(&self.details.credential)?,
         };
         let channel = engine.create_channel(location.id, new).await?;
-        format.one(&ChannelJson::new(channel, engine));
+        format.one(&ChannelJson::new(channel, engine).await?);
         Ok(())
     }
 }
@@ -115,7 +115,7 @@ async fn list(engine: &Engine, location: Option<&str>, format: Format) -> Result
         ("PHONE", "phone"),
         ("NAME", "name"),
     ];
-    let channels = ChannelsJson::new(channels, engine);
+    let channels = ChannelsJson::new(channels, engine).await?;
     format.list(&channels, "channels", &columns);
     Ok(())
 }
@@ -139,7 +139,7 @@ impl Set {
         let channel = engine
             .change_channel(location.id, channel.id, change)
             .await?;
-        format.one(&ChannelJson::new(channel, engine));
+        format.one(&ChannelJson::new(channel, engine).await?);
         Ok(())
     }
 }

@@ -83,7 +83,7 @@ enum Command {
     Settings,
     /// Look up what rules can write: functions, properties, handlers
     Docs(docs::Docs),
-    /// Make keys that seal credentials
+    /// Keys that seal credentials
     #[command(subcommand)]
     Keys(keys::Keys),
     /// Bring the database to the present shape
@@ -153,7 +153,7 @@ async fn run(cli: Cli) -> Result<(), Failure> {
             Ok(())
         }
         Command::Docs(docs) => docs.run(format),
-        Command::Keys(keys) => keys.run(),
+        Command::Keys(keys::Keys::Generate(generate)) => generate.run(),
         Command::Test(test) => test.run(format).await,
         Command::Check(check) => check.run(format),
         Command::Simulate(simulate) => simulate.run().await,
@@ -189,6 +189,7 @@ async fn on_database(command: Command, config: &Config, format: Format) -> Resul
     }
     let engine = open::engine(config).await?;
     match command {
+        Command::Keys(keys::Keys::Rotate(rotate)) => rotate.run(&engine, format).await,
         Command::Location(command) => command.run(&engine, format).await,
         Command::Channel(command) => command.run(&engine, format).await,
         Command::Connect(command) => Box::pin(command.run(&engine, format)).await,
@@ -212,7 +213,7 @@ async fn on_database(command: Command, config: &Config, format: Format) -> Resul
         | Command::Test(_)
         | Command::Check(_)
         | Command::Simulate(_)
-        | Command::Keys(_)
+        | Command::Keys(keys::Keys::Generate(_))
         | Command::Migrate => Ok(()),
     }
 }
