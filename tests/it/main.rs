@@ -28,6 +28,7 @@ mod fuzzing;
 mod handover;
 mod hours;
 mod house;
+mod importing;
 mod keys;
 mod lookups;
 mod loops;

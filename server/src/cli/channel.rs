@@ -5,6 +5,7 @@ use rejoinder_engine::adapter::Credentials;
 use rejoinder_engine::domain::channel::{Channel, ChannelSettings};
 use rejoinder_engine::{ChannelChange, Engine, NewChannel};
 
+use super::import::Import;
 use super::{Failure, open, secret};
 use crate::api::channels::{ChannelJson, ChannelsJson, phone, settings};
 use crate::out::Format;
@@ -21,6 +22,7 @@ pub(super) enum Command {
     },
     /// Change a channel; what is not named stays
     Set(Set),
+    Import(Import),
 }
 
 #[derive(Args, Debug)]
@@ -69,7 +71,7 @@ pub(super) struct Set {
 
 #[derive(Args, Debug)]
 struct Details {
-    /// Repeatable: name=@file, name=-, name=env:VAR
+    /// Repeatable: name=@file, name=-, name=env:VAR; cryptr:@file … if cryptr sealed it
     #[arg(long, value_name = "NAME=SOURCE")]
     credential: Vec<String>,
     /// Repeatable: such as messages_per_second=20
@@ -83,6 +85,7 @@ impl Command {
             Self::Create(create) => create.run(engine, format).await,
             Self::List { location } => list(engine, location.as_deref(), format).await,
             Self::Set(set) => set.run(engine, format).await,
+            Self::Import(import) => import.run(engine, format).await,
         }
     }
 }
@@ -98,7 +101,7 @@ impl Create {
             phone: phone(&self.phone)?,
             name: self.name,
             settings: settings(&ChannelSettings::default(), change)?,
-            credentials: credentials(&self.details.credential)?,
+            credentials: credentials(&self.details.credential).await?,
         };
         let channel = engine.create_channel(location.id, new).await?;
         format.one(&ChannelJson::new(channel, engine).await?);
@@ -134,7 +137,7 @@ impl Set {
             account: None,
             settings: Some(settings(&channel.settings, change)?),
             enabled: (self.enable || self.disable).then_some(self.enable),
-            credentials: credentials(&self.details.credential)?,
+            credentials: credentials(&self.details.credential).await?,
         };
         let channel = engine
             .change_channel(location.id, channel.id, change)
@@ -145,6 +148,9 @@ impl Set {
 }
 
 /// Reads credentials from where people say they are.
-fn credentials(sources: &[String]) -> Result<Credentials, Failure> {
-    Ok(secret::read("credential", sources)?.into_iter().collect())
+async fn credentials(sources: &[String]) -> Result<Credentials, Failure> {
+    Ok(secret::read("credential", sources)
+        .await?
+        .into_iter()
+        .collect())
 }

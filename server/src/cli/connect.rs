@@ -102,7 +102,7 @@ pub(super) struct More {
 }
 
 impl More {
-    fn given(&self) -> Result<Given, Failure> {
+    async fn given(&self) -> Result<Given, Failure> {
         let mut facts = Facts::new();
         for pair in &self.field {
             let (name, value) = pair.split_once('=').ok_or_else(|| {
@@ -110,7 +110,7 @@ impl More {
             })?;
             facts.insert(name.trim().to_owned(), value.to_owned());
         }
-        let secrets = secret::read("credential", &self.credential)?;
+        let secrets = secret::read("credential", &self.credential).await?;
         Ok(Given {
             facts,
             secrets: secrets.into_iter().collect(),
@@ -130,14 +130,14 @@ impl Command {
                 let new = NewOnboarding {
                     route: start.route,
                     name: start.name,
-                    given: start.more.given()?,
+                    given: start.more.given().await?,
                 };
                 let onboarding = engine.begin_onboarding(location.id, new).await?;
                 tell(onboarding, engine, format)
             }
             Self::Resume(Resume { onboarding, more }) => {
                 let location = open::location(engine, more.location.as_deref()).await?;
-                let given = more.given()?;
+                let given = more.given().await?;
                 let resumed = engine.continue_onboarding(location.id, onboarding, given);
                 tell(resumed.await?, engine, format)
             }
@@ -147,7 +147,7 @@ impl Command {
                 more,
             } => {
                 let location = open::location(engine, more.location.as_deref()).await?;
-                let given = more.given()?;
+                let given = more.given().await?;
                 let repeated = engine.repeat_step(location.id, onboarding, &step, given);
                 tell(repeated.await?, engine, format)
             }

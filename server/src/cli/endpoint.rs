@@ -102,7 +102,7 @@ impl Command {
             } => {
                 let location = open::location(engine, details.location.as_deref()).await?;
                 let gone = without_header.into_iter().map(|name| (name, None));
-                let set = secret::read("header", &details.header)?.into_iter();
+                let set = secret::read("header", &details.header).await?.into_iter();
                 let change = EndpointChange {
                     url,
                     method: details.method.as_deref().map(method).transpose()?,
@@ -138,7 +138,8 @@ async fn create(
         name,
         url,
         method: method.unwrap_or_default(),
-        headers: secret::read("header", &details.header)?
+        headers: secret::read("header", &details.header)
+            .await?
             .into_iter()
             .collect(),
         timeout_ms: details.timeout_ms.map(Span::from_ms),

@@ -11,6 +11,7 @@ mod endpoint;
 mod errands;
 mod failure;
 mod files;
+mod import;
 mod keys;
 mod location;
 mod open;

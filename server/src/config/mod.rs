@@ -231,6 +231,13 @@ pub(crate) fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok()
 }
 
+/// The key under which the integration before this one sealed its secrets; any text.
+pub(crate) fn legacy_key() -> Option<Secret> {
+    let names = ["LEGACY_ENCRYPTION_KEY", "ENCRYPTION_KEY"];
+    let mut keys = names.into_iter().filter_map(variable);
+    keys.find(|key| !key.is_empty()).map(Secret::new)
+}
+
 fn read(path: &str) -> Result<String, ConfigError> {
     std::fs::read_to_string(path).map_err(|error| {
         ConfigError(format!(
