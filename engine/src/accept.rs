@@ -47,6 +47,8 @@ pub struct Counts {
     pub duplicates: usize,
     /// Of no channel we know: listed for the operator.
     pub unrouted: usize,
+    /// Of a number whose location was deleted: stored nowhere.
+    pub dropped: usize,
 }
 
 #[tracing::instrument(name = "engine.accept", skip_all, fields(adapter.kind = provider))]
@@ -224,7 +226,7 @@ fn adapter<'a>(core: &'a Core, provider: &str) -> Result<&'a Arc<dyn Adapter>, E
 async fn record(routing: &Routing<'_>, items: Vec<Inbound>) -> Result<Counts, Error> {
     let core = routing.core;
     let (mut routed, mut strays) = (Vec::with_capacity(items.len()), Vec::new());
-    let mut locked = None;
+    let (mut locked, mut dropped) = (None, 0);
     for inbound in items {
         match routing.place(&inbound) {
             Place::Channels(channels) => {
@@ -234,16 +236,18 @@ async fn record(routing: &Routing<'_>, items: Vec<Inbound>) -> Result<Counts, Er
             }
             Place::Echo(setup, echo) => routed.push(item(core, setup, *echo).await?),
             Place::Locked(why) => locked = Some(why),
+            Place::Deleted => dropped += 1,
             Place::Nowhere(reason) => strays.push(routing.stray(&inbound, reason)),
         }
     }
-    let counts = match write(core, routed.clone(), strays.clone()).await {
+    let mut counts = match write(core, routed.clone(), strays.clone()).await {
         // Something in it cannot be written, ever: its neighbours must not suffer, and it must not be lost.
         Err(
             store::Error::Unwritable(_) | store::Error::Corrupt { .. } | store::Error::Conflict(_),
         ) => write_apart(routing, routed, strays).await?,
         other => other?,
     };
+    counts.dropped = dropped;
     // Its neighbours are stored, and duplicates when it comes again.
     if let Some(why) = locked {
         return Err(why.into());
@@ -304,6 +308,7 @@ async fn write(
         stored: recorded.stored,
         duplicates: recorded.duplicates,
         unrouted,
+        dropped: 0,
     };
     core.enqueue_fallbacks(recorded.fallbacks);
     for (location_id, conversation_id) in recorded.settled {

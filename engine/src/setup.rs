@@ -116,9 +116,12 @@ impl Setup {
             return Ok(Arc::clone(channels));
         }
         let revision = self.store.revision().await?;
+        let stored = self.store.channels().await?;
+        // After the channels: each of them has a location then, unless that went meanwhile.
         let keys = self.open_keys(self.store.data_keys().await?);
         let mut channels = Channels::default();
-        for stored in self.store.channels().await? {
+        channels.remember(self.store.deleted_channels().await?);
+        for stored in stored {
             let channel = stored.channel.clone();
             let opened = match keys.get(&channel.location_id) {
                 Some(Ok(key)) => open(key, stored),
@@ -127,7 +130,7 @@ impl Setup {
                     channels.lock(channel, error.clone().into());
                     continue;
                 }
-                None => Err(store::Error::corrupt("channel", "its location is gone")),
+                None => continue,
             };
             match opened {
                 Ok(setup) => channels.add(Arc::new(setup)),

@@ -139,7 +139,7 @@ async fn attempt(
 async fn process(core: &Arc<Core>, burst: &Burst, hand_over: HandOver) -> Result<(), store::Error> {
     let event = &burst.event;
     let Some(setup) = core.setup.location(event.location_id).await? else {
-        tracing::warn!(location.id = %event.location_id, "an event of a location that is gone is dropped");
+        tracing::debug!(location.id = %event.location_id, "an event of a location that is gone is dropped");
         return Ok(());
     };
     let now = core.clock.now();

@@ -18,6 +18,7 @@ mod m20261122_000008_add_rule_tests;
 mod m20261122_000009_create_templates;
 mod m20261122_000010_create_sweeps;
 mod m20261122_000011_create_paces;
+mod m20261123_000012_create_tombstones;
 mod m20261123_000013_create_onboardings_and_refusals;
 
 pub use sea_orm_migration::MigratorTrait;
@@ -40,6 +41,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261122_000009_create_templates::Migration),
             Box::new(m20261122_000010_create_sweeps::Migration),
             Box::new(m20261122_000011_create_paces::Migration),
+            Box::new(m20261123_000012_create_tombstones::Migration),
             Box::new(m20261123_000013_create_onboardings_and_refusals::Migration),
         ]
     }

@@ -14,6 +14,7 @@ mod connecting;
 mod crash;
 mod crm;
 mod database;
+mod deleting;
 mod delivering;
 mod desk;
 mod disk;

@@ -43,10 +43,12 @@ impl Verifier {
     ) -> Vec<Secret> {
         match self {
             Self::Server => server_secrets(core, adapter),
-            Self::Channel(id) | Self::Account(id) => channels
-                .get(id)
-                .map(|setup| secrets_of(core, adapter, setup))
-                .unwrap_or_default(),
+            Self::Channel(id) | Self::Account(id) => match channels.get(id) {
+                Some(setup) => secrets_of(core, adapter, setup),
+                // Its own secrets are destroyed; the server's verified it if it had none.
+                None if channels.deleted(id).is_some() => server_secrets(core, adapter),
+                None => Vec::new(),
+            },
         }
     }
 }
@@ -75,13 +77,12 @@ pub(super) fn candidates(
     match adapter.route(webhook) {
         Route::Server => of(Verifier::Server).collect(),
         Route::Channel(id) => {
-            let setup = channels
-                .get(id)
-                .filter(|setup| setup.channel.provider == adapter.kind());
-            setup
-                .into_iter()
-                .flat_map(|_| of(Verifier::Channel(id)))
-                .collect()
+            let setup = channels.get(id).map(|setup| &setup.channel.provider);
+            let deleted = channels.deleted(id).map(|deleted| &deleted.provider);
+            match setup.or(deleted) {
+                Some(provider) if provider == adapter.kind() => of(Verifier::Channel(id)).collect(),
+                _ => Vec::new(),
+            }
         }
         Route::Account(account) => {
             let mut found: Vec<(Verifier, Secret)> = Vec::new();
@@ -151,6 +152,8 @@ pub(super) enum Place<'a> {
     Echo(&'a Arc<ChannelSetup>, Box<Inbound>),
     /// To a channel that is out of order, and why it is: it must come again.
     Locked(store::Error),
+    /// To a number whose location was deleted: it is taken, and stored nowhere.
+    Deleted,
     /// Nowhere, and why.
     Nowhere(String),
 }
@@ -158,6 +161,10 @@ pub(super) enum Place<'a> {
 impl<'a> Routing<'a> {
     pub(super) fn place(&self, inbound: &Inbound) -> Place<'a> {
         let Some(key) = &inbound.to else {
+            // Whatever it is, it came to the address of a deleted number.
+            if self.deleted_location().is_some() {
+                return Place::Deleted;
+            }
             return Place::Nowhere(match &inbound.item {
                 Item::Unknown { reason } => reason.clone(),
                 _ => "it names no number".to_owned(),
@@ -168,6 +175,7 @@ impl<'a> Routing<'a> {
             return self
                 .locked(key)
                 .or_else(|| self.echo(inbound))
+                .or_else(|| self.deleted(inbound, key))
                 .unwrap_or_else(|| Place::Nowhere(unplaced(key)));
         }
         let mut one_each: Vec<&Arc<ChannelSetup>> = Vec::new();
@@ -202,8 +210,13 @@ impl<'a> Routing<'a> {
     }
 
     fn channels_for(&self, key: &ChannelKey) -> Vec<&'a Arc<ChannelSetup>> {
+        let named = self.named(key).into_iter();
+        named.filter(|setup| self.may_serve(setup)).collect()
+    }
+
+    fn named(&self, key: &ChannelKey) -> Vec<&'a Arc<ChannelSetup>> {
         let provider = self.adapter.kind();
-        let found: Vec<&Arc<ChannelSetup>> = match key {
+        match key {
             ChannelKey::Key(key) => self.channels.with_key(provider, key).iter().collect(),
             ChannelKey::Display { account, phone } => {
                 let of_account = self.channels.with_account(provider, account).iter();
@@ -216,11 +229,29 @@ impl<'a> Routing<'a> {
                 .with_account(provider, account)
                 .iter()
                 .collect(),
+        }
+    }
+
+    /// Unless somebody else has the number or the account now, for whom it may be.
+    fn deleted(&self, inbound: &Inbound, key: &ChannelKey) -> Option<Place<'a>> {
+        let provider = self.adapter.kind();
+        let sender = match &inbound.item {
+            Item::Message { peer, .. } => peer.phone.as_ref(),
+            _ => None,
         };
-        found
-            .into_iter()
-            .filter(|setup| self.may_serve(setup))
-            .collect()
+        let sender = sender.map(|phone| ChannelKey::Key(phone.digits().to_owned()));
+        let is_of = |key: &ChannelKey| {
+            self.named(key).is_empty() && self.channels.was_deleted(provider, key)
+        };
+        (is_of(key) || sender.as_ref().is_some_and(is_of)).then_some(Place::Deleted)
+    }
+
+    /// The location whose address it came to, if that was deleted.
+    fn deleted_location(&self) -> Option<LocationId> {
+        match self.verifier {
+            Verifier::Channel(id) => self.channels.deleted(id).map(|deleted| deleted.location_id),
+            Verifier::Server | Verifier::Account(_) => None,
+        }
     }
 
     /// Whose secret verifies it cannot be known while none of theirs opens.
@@ -249,7 +280,11 @@ impl<'a> Routing<'a> {
     /// On a channel's own address, only that channel's location is served.
     fn only(&self) -> Option<LocationId> {
         match self.verifier {
-            Verifier::Channel(id) => self.channels.get(id).map(|setup| setup.channel.location_id),
+            Verifier::Channel(id) => {
+                let setup = self.channels.get(id);
+                let location_id = setup.map(|setup| setup.channel.location_id);
+                location_id.or_else(|| self.deleted_location())
+            }
             Verifier::Server | Verifier::Account(_) => None,
         }
     }

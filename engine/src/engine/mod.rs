@@ -127,6 +127,10 @@ impl Engine {
         let core = Arc::clone(&self.core);
         running
             .tasks
+            .spawn(async move { upkeep::clear_away(&core).await });
+        let core = Arc::clone(&self.core);
+        running
+            .tasks
             .spawn(async move { upkeep::reload(&core).await });
         Ok(())
     }
@@ -213,6 +217,7 @@ impl Engine {
     pub async fn run_once(&self) -> Result<usize, Error> {
         self.resume().await?;
         self.reload().await?;
+        while self.core.store.clear_away(self.core.clock.now()).await? > 0 {}
         upkeep::look_for_changes(&self.core).await?;
         let mut steps = 0;
         loop {

@@ -21,6 +21,10 @@ const KEPT_AHEAD: Span = Span::seconds(1);
 pub(super) const LOST: Span = Span::seconds(30);
 /// Likewise once it is unknown whether something was written.
 const LOST_WHEN_SHAKEN: Span = Span::seconds(1);
+/// How often it is looked whether deleted locations left something.
+const CLEAR: Duration = Duration::from_secs(10);
+/// Others write between two batches of it.
+const BETWEEN_BATCHES: Duration = Duration::from_millis(20);
 /// Rows that are read at once.
 const PAGE: usize = 500;
 
@@ -113,6 +117,24 @@ pub(super) async fn recover(core: &Core) -> Result<(), store::Error> {
     core.store.mend(tremors);
     core.inbox.nudge();
     Ok(())
+}
+
+/// Clears away what deleted locations left, until the engine stops.
+pub(super) async fn clear_away(core: &Core) {
+    loop {
+        let nap = match core.store.clear_away(core.clock.now()).await {
+            Ok(0) => CLEAR,
+            Ok(_) => BETWEEN_BATCHES,
+            Err(error) => {
+                tracing::warn!(%error, "what deleted locations left could not be cleared away");
+                CLEAR
+            }
+        };
+        tokio::select! {
+            () = tokio::time::sleep(nap) => {}
+            () = core.halt.asked() => return,
+        }
+    }
 }
 
 /// Loads everything that is open.

@@ -100,6 +100,7 @@ async fn attempt_again(core: &Core, row: EventRow) -> Result<Counts, Problem> {
         stored: 1,
         duplicates: 0,
         unrouted: 0,
+        dropped: 0,
     })
 }
 

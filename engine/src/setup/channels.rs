@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use super::ChannelSetup;
 use crate::domain::channel::Channel;
-use crate::domain::contact::Address;
+use crate::domain::contact::{Address, Phone};
 use crate::domain::ids::{ChannelId, LocationId};
 use crate::domain::inbound::ChannelKey;
-use crate::store;
+use crate::store::{self, DeletedChannel};
 
 /// Every channel, found by its id or by its provider's key.
 #[derive(Default)]
@@ -20,6 +20,8 @@ pub(crate) struct Channels {
     phones: HashSet<String>,
     /// Those that are out of order.
     locked: HashMap<ChannelId, Locked>,
+    /// Those of locations that were deleted.
+    deleted: Vec<DeletedChannel>,
 }
 
 /// A channel whose credentials do not open: what comes for it comes again, and what it sends waits.
@@ -49,6 +51,28 @@ impl Channels {
         self.locked.insert(channel.id, Locked { channel, why });
     }
 
+    pub(super) fn remember(&mut self, deleted: Vec<DeletedChannel>) {
+        self.deleted = deleted;
+    }
+
+    /// A channel whose location was deleted, as long as it is remembered.
+    pub(crate) fn deleted(&self, id: ChannelId) -> Option<&DeletedChannel> {
+        self.deleted.iter().find(|deleted| deleted.id == id)
+    }
+
+    /// Whether something names a channel whose location was deleted.
+    pub(crate) fn was_deleted(&self, provider: &str, key: &ChannelKey) -> bool {
+        self.deleted.iter().any(|deleted| {
+            let DeletedChannel {
+                key: own,
+                account,
+                phone,
+                ..
+            } = deleted;
+            deleted.provider == provider && names(key, own, account, phone)
+        })
+    }
+
     /// A channel that is out of order.
     pub(crate) fn locked(&self, id: ChannelId) -> Option<&Locked> {
         self.locked.get(&id)
@@ -62,7 +86,10 @@ impl Channels {
     ) -> impl Iterator<Item = &Locked> {
         let of_provider = self.locked.values();
         let of_provider = of_provider.filter(move |locked| locked.channel.provider == provider);
-        of_provider.filter(move |locked| names(key, &locked.channel))
+        of_provider.filter(move |locked| {
+            let channel = &locked.channel;
+            names(key, &channel.key, &channel.account, &channel.phone)
+        })
     }
 
     pub(crate) fn get(&self, id: ChannelId) -> Option<&Arc<ChannelSetup>> {
@@ -108,12 +135,13 @@ impl Channels {
 }
 
 /// Whether a webhook means a channel by this key.
-fn names(key: &ChannelKey, channel: &Channel) -> bool {
-    match key {
-        ChannelKey::Key(key) => channel.key == *key,
-        ChannelKey::Display { account, phone } => {
-            channel.account == *account && channel.phone == *phone
-        }
-        ChannelKey::Account(account) => channel.account == *account,
+fn names(named: &ChannelKey, key: &str, account: &str, phone: &Phone) -> bool {
+    match named {
+        ChannelKey::Key(named) => named == key,
+        ChannelKey::Display {
+            account: of,
+            phone: named,
+        } => of == account && named == phone,
+        ChannelKey::Account(named) => named == account,
     }
 }

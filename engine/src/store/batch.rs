@@ -11,7 +11,7 @@ use sea_orm::{ConnectionTrait, DatabaseTransaction, FromQueryResult};
 use serde_json::{Value, json};
 
 use self::bulk::Bulk;
-use super::{Error, sql};
+use super::{Error, location, sql};
 use crate::domain::ids::{ConversationId, DeliveryId, EventId, LocationId};
 use crate::domain::time::Timestamp;
 
@@ -29,6 +29,8 @@ pub(crate) struct Batch {
     deliveries: Vec<Row>,
     departures: Vec<Row>,
     accepted: Vec<Row>,
+    /// The locations that were looked for, and whether they are there.
+    locations: HashMap<LocationId, bool>,
     flushed: Flushed,
 }
 
@@ -132,6 +134,20 @@ impl Batch {
             json!(now.ms()),
         ];
         self.accepted.push(row);
+    }
+
+    /// Whether a location is there, for as long as the transaction lasts.
+    pub(super) async fn is_there(
+        &mut self,
+        tx: &DatabaseTransaction,
+        id: LocationId,
+    ) -> Result<bool, Error> {
+        if let Some(is_there) = self.locations.get(&id) {
+            return Ok(*is_there);
+        }
+        let is_there = location::is_there(tx, id).await?;
+        self.locations.insert(id, is_there);
+        Ok(is_there)
     }
 
     /// What came of everything that was flushed.

@@ -4,7 +4,9 @@ use sea_orm::entity::prelude::*;
 use sea_orm::{ActiveValue::Set, DatabaseTransaction, QueryOrder};
 
 use super::batch::Batch;
-use super::{Error, LocationStore, Operation, Store, read_json, revision, write_json};
+use super::{
+    Error, LocationStore, Operation, Store, location, read_json, revision, tombstone, write_json,
+};
 use crate::domain::channel::Channel;
 use crate::domain::contact::Phone;
 use crate::domain::ids::{ChannelId, LocationId};
@@ -131,6 +133,8 @@ impl Operation for SaveChannel {
         };
         if let Some(now) = self.new {
             row.created_at = Set(now.ms());
+            location::must_be_there(tx, channel.location_id).await?;
+            tombstone::forget_number(tx, channel).await?;
             Entity::insert(row)
                 .exec_without_returning(tx)
                 .await

@@ -4,7 +4,7 @@ use sea_orm::entity::prelude::*;
 use sea_orm::{ActiveValue::Set, DatabaseTransaction, QueryOrder};
 
 use super::batch::Batch;
-use super::{Error, LocationStore, Operation, read_json, revision, write_json};
+use super::{Error, LocationStore, Operation, location, read_json, revision, write_json};
 use crate::domain::endpoint::{Endpoint, EndpointName, Method};
 use crate::domain::ids::LocationId;
 use crate::domain::time::{Span, Timestamp};
@@ -110,6 +110,7 @@ impl Operation for SaveEndpoint {
         };
         if let Some(now) = self.new {
             row.created_at = Set(now.ms());
+            location::must_be_there(tx, endpoint.location_id).await?;
             Entity::insert(row)
                 .exec_without_returning(tx)
                 .await

@@ -2,11 +2,13 @@
 
 use chrono_tz::Tz;
 use sea_orm::entity::prelude::*;
-use sea_orm::{ActiveValue::Set, DatabaseTransaction, QueryOrder, QuerySelect as _};
+use sea_orm::{ActiveValue::Set, DatabaseTransaction, DbBackend, QueryOrder, QuerySelect as _};
 
 use super::batch::Batch;
 use super::key_check::{self, SealingKey};
-use super::{Error, LocationStore, Operation, Store, read_json, revision, schedule, write_json};
+use super::{
+    Error, LocationStore, Operation, Store, read_json, revision, schedule, sql, write_json,
+};
 use crate::domain::ids::LocationId;
 use crate::domain::location::Location;
 use crate::domain::time::Timestamp;
@@ -110,6 +112,24 @@ impl LocationStore<'_> {
             .await?;
         row.as_ref().map(Location::try_from).transpose()
     }
+}
+
+/// Whether a location is there. It stays there as long as this transaction lasts.
+pub(super) async fn is_there(tx: &DatabaseTransaction, id: LocationId) -> Result<bool, Error> {
+    let text = match tx.get_database_backend() {
+        DbBackend::Postgres => "SELECT id FROM rejoinder_location WHERE id = $1 FOR KEY SHARE",
+        _ => "SELECT id FROM rejoinder_location WHERE id = $1",
+    };
+    let row = tx.query_one_raw(sql(tx, text, [id.uuid().into()])).await?;
+    Ok(row.is_some())
+}
+
+/// Refuses what would belong to a location that was deleted meanwhile.
+pub(super) async fn must_be_there(tx: &DatabaseTransaction, id: LocationId) -> Result<(), Error> {
+    if is_there(tx, id).await? {
+        return Ok(());
+    }
+    Err(Error::Conflict("the location was deleted".to_owned()))
 }
 
 /// Where a location's clocks are, in this transaction.

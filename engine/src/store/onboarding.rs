@@ -5,7 +5,7 @@ use sea_orm::entity::prelude::*;
 use sea_orm::{ActiveValue::Set, DatabaseTransaction, QueryOrder, QuerySelect};
 
 use super::batch::Batch;
-use super::{Error, LocationStore, Operation, event, read_json, write_json};
+use super::{Error, LocationStore, Operation, event, location, read_json, write_json};
 use crate::domain::event::Payload;
 use crate::domain::ids::{ChannelId, LocationId, OnboardingId};
 use crate::domain::onboarding::{Onboarding, Reports};
@@ -156,6 +156,7 @@ impl Operation for BeginOnboarding {
 
     async fn apply(&self, tx: &DatabaseTransaction, _batch: &mut Batch) -> Result<(), Error> {
         let location_id = self.0.onboarding.location_id;
+        location::must_be_there(tx, location_id).await?;
         Entity::insert(row(&self.0))
             .exec_without_returning(tx)
             .await?;

@@ -7,7 +7,7 @@ use sea_orm::{
 };
 
 use super::batch::Batch;
-use super::{Error, LocationStore, Operation, revision, schedule};
+use super::{Error, LocationStore, Operation, location, revision, schedule};
 use crate::domain::ids::{LocationId, RuleId};
 use crate::domain::rule::{Rule, RuleVersion};
 use crate::domain::time::Timestamp;
@@ -148,6 +148,7 @@ impl Operation for CreateRule {
 
     async fn apply(&self, tx: &DatabaseTransaction, _batch: &mut Batch) -> Result<(), Error> {
         let Self(rule) = self;
+        location::must_be_there(tx, rule.location_id).await?;
         let row = ActiveModel {
             location_id: Set(rule.location_id.uuid()),
             id: Set(rule.id.uuid()),

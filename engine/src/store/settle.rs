@@ -97,6 +97,9 @@ impl Operation for Intend {
             _ => return Ok(Intended::Over(None)),
         };
         let key = (self.location_id, self.id);
+        if !batch.is_there(tx, self.location_id).await? {
+            return Ok(Intended::Over(None));
+        }
         let lane = lane::read(tx, self.location_id, delivery.conversation_id).await?;
         match departure(&lane, &delivery, self.now) {
             Departure::Send(content) => {
@@ -112,16 +115,14 @@ impl Operation for Intend {
                 delivery.state = DeliveryState::Sending;
                 change.attempts = Set(i32::try_from(delivery.attempts).unwrap_or(i32::MAX));
                 change.node = Set(Some(self.node));
-                delivery::change_state(
-                    tx,
-                    key,
-                    &[DeliveryState::Ready],
-                    delivery.state,
-                    change,
-                    self.now,
-                )
-                .await?;
-                Ok(Intended::Send(Box::new(delivery)))
+                let from = [DeliveryState::Ready];
+                let to = delivery.state;
+                let changed = delivery::change_state(tx, key, &from, to, change, self.now).await?;
+                Ok(if changed {
+                    Intended::Send(Box::new(delivery))
+                } else {
+                    Intended::Over(None)
+                })
             }
             Departure::Held => {
                 let change = ActiveModel {

@@ -4,7 +4,7 @@ use sea_orm::entity::prelude::*;
 use sea_orm::{ActiveValue::Set, DatabaseTransaction, PaginatorTrait};
 
 use super::batch::Batch;
-use super::{Error, Operation, Store};
+use super::{Error, Operation, Store, location};
 use crate::domain::ids::{LocationId, TokenId};
 use crate::domain::time::Timestamp;
 
@@ -64,6 +64,9 @@ impl Operation for CreateToken {
     type Output = ();
 
     async fn apply(&self, tx: &DatabaseTransaction, _batch: &mut Batch) -> Result<(), Error> {
+        if let Some(id) = self.token.location_id {
+            location::must_be_there(tx, id).await?;
+        }
         let row = ActiveModel {
             id: Set(self.token.id.uuid()),
             name: Set(self.token.name.clone()),

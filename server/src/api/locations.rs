@@ -142,6 +142,12 @@ pub(crate) async fn one(scoped: &Scoped) -> Result<Response, Error> {
                 .await?;
             Ok(reply::ok(&LocationJson::from(location)))
         }
-        _ => Err(Error::Method("GET, PATCH")),
+        Method::DELETE if !scoped.request.caller.is_operator() => Err(Error::Missing("path")),
+        Method::DELETE => {
+            let engine = scoped.engine();
+            engine.delete_location(scoped.location_id).await?;
+            Ok(reply::gone())
+        }
+        _ => Err(Error::Method("GET, PATCH, DELETE")),
     }
 }

@@ -4,6 +4,7 @@
 mod echo;
 mod import;
 mod number;
+mod place;
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -27,8 +28,7 @@ use crate::store::known::{Known, KnownPeer};
 use crate::store::message::NewMessage;
 use crate::store::status::{self, News};
 use crate::store::{
-    Error, Operation, Store, Urgency, contact, conversation, event, lane, message, template,
-    unrouted,
+    Error, Operation, Store, Urgency, contact, event, lane, message, template, unrouted,
 };
 
 /// An item of a verified webhook, with the channel that it was sent to.
@@ -177,6 +177,9 @@ struct Recorder<'a> {
 impl Recorder<'_> {
     async fn record(&mut self) -> Result<(), Error> {
         let inbound = &self.item.inbound;
+        if !self.has_place().await? {
+            return Ok(());
+        }
         match &inbound.item {
             Item::Message { peer, message } => self.message(peer, message).await,
             Item::Echo { peer, message } => self.echo(peer, message).await,
@@ -407,39 +410,6 @@ impl Recorder<'_> {
             },
         )
         .await
-    }
-
-    /// The contact and conversation of a peer, found or created; `None` for a peer without any address.
-    async fn place(&mut self, peer: &Peer) -> Result<Option<KnownPeer>, Error> {
-        let channel = &self.item.channel;
-        if let Some(place) = self.known.peer(channel.id, peer) {
-            return Ok(Some(place));
-        }
-        let now = self.received_at;
-        let Some(contact_id) = contact::resolve(self.tx, channel.location_id, peer, now).await?
-        else {
-            return Ok(None);
-        };
-        let (conversation_id, address) = conversation::resolve(
-            self.tx,
-            channel.location_id,
-            channel.id,
-            contact_id,
-            peer,
-            now,
-        )
-        .await?;
-        let named = peer.name.as_ref().is_some_and(|name| !name.is_empty());
-        let place = KnownPeer {
-            contact_id,
-            conversation_id,
-            address,
-            named,
-        };
-        self.recorded
-            .places
-            .push((channel.id, peer.clone(), place.clone()));
-        Ok(Some(place))
     }
 }
 
