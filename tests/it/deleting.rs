@@ -1,6 +1,7 @@
 //! A location is deleted: its key is destroyed, nothing of it is sent or called any more, nothing of it is left,
 //! and what still comes for its numbers is taken and dropped.
 
+mod program;
 mod search;
 mod tables;
 

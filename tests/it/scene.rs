@@ -124,6 +124,19 @@ impl Scene {
         self.prepare(command(&self.folder, &["serve"]))
     }
 
+    /// A command of an operator beside the program.
+    pub(crate) fn operator(&self, words: &[&str]) -> Command {
+        self.prepare(command(&self.folder, words))
+    }
+
+    /// Nobody writes any more.
+    pub(crate) async fn hush(&self, crowd: Vec<JoinHandle<()>>) {
+        self.is_over.store(true, Ordering::Relaxed);
+        for writer in crowd {
+            writer.await.expect("it ends");
+        }
+    }
+
     /// The same program, built so that tests can make it fail.
     pub(crate) fn mistaken(&self) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_rejoinder-mistaken"));
@@ -363,10 +376,7 @@ impl Scene {
 
     /// Nobody writes any more, the program is whole, and what is left is done.
     pub(crate) async fn heal(&self, crowd: Vec<JoinHandle<()>>) {
-        self.is_over.store(true, Ordering::Relaxed);
-        for writer in crowd {
-            writer.await.expect("it ends");
-        }
+        self.hush(crowd).await;
         let store = Store::open(&self.database.url).await.expect("it opens");
         self.settle(&store).await;
         self.tell_again().await;
