@@ -239,7 +239,11 @@ fn section(section: &Section) -> Value {
 }
 
 fn location(place: &Place) -> Value {
-    let mut object = json!({"latitude": place.latitude, "longitude": place.longitude});
+    // Meta takes numbers too; its specification has texts.
+    let mut object = json!({
+        "latitude": place.latitude.to_string(),
+        "longitude": place.longitude.to_string(),
+    });
     if let Some(name) = &place.name {
         object["name"] = json!(name);
     }
@@ -303,7 +307,9 @@ fn template(content: &TemplateContent, language: &str) -> Value {
     }
     components.extend(content.buttons.iter().map(button));
     let language = content.language.as_deref().unwrap_or(language);
-    let mut object = json!({"name": content.name, "language": {"code": language}});
+    // There is one policy, which Meta's specification wants to be named.
+    let language = json!({"code": language, "policy": "deterministic"});
+    let mut object = json!({"name": content.name, "language": language});
     if !components.is_empty() {
         object["components"] = Value::Array(components);
     }
