@@ -25,7 +25,7 @@ use crate::domain::time::Span;
 pub use self::list::{Arrivals, Inquiry, Likeness, Stretch, Trace};
 pub use self::onboard::{
     CHANNEL_STEP, Case, ChannelDraft, MESSAGE_STEP, NO, Onboard, OnboardingField, OnboardingRoute,
-    OnboardingStep, Progress, StepError, StepOutcome, YES,
+    OnboardingStep, Progress, StepError, StepOutcome, TEMPLATES_STEP, YES,
 };
 pub use self::send_error::{SendError, SendErrorKind};
 

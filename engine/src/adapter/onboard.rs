@@ -12,6 +12,8 @@ use crate::domain::time::Timestamp;
 
 /// The step at which the engine makes the channel, or gives one that is there its new credentials.
 pub const CHANNEL_STEP: &str = "channel";
+/// The step at which the engine reads the account's list of templates.
+pub const TEMPLATES_STEP: &str = "templates";
 /// The step that is done once a first message has come.
 pub const MESSAGE_STEP: &str = "message";
 

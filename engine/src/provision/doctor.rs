@@ -4,10 +4,10 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::onboarding::{Urls, write_down};
+use super::onboarding::{Urls, read_templates, write_down};
 use super::{ChannelChange, Problem};
 use crate::adapter::{
-    Adapter, CHANNEL_STEP, Case, Credentials, MESSAGE_STEP, Onboard, SendErrorKind,
+    Adapter, CHANNEL_STEP, Case, Credentials, MESSAGE_STEP, Onboard, SendErrorKind, TEMPLATES_STEP,
 };
 use crate::core::Core;
 use crate::domain::channel::Channel;
@@ -17,7 +17,7 @@ use crate::domain::onboarding::{Facts, Reports, Step};
 use crate::domain::template::TemplateStatus;
 use crate::domain::time::{Span, Timestamp};
 use crate::engine::Engine;
-use crate::setup::ChannelSetup;
+use crate::setup::{self, ChannelSetup};
 use crate::store::ChannelHealth;
 
 /// An examination takes no longer: a dozen requests of eight seconds each at worst.
@@ -84,7 +84,11 @@ impl Engine {
             return Err(Problem::Missing("action"));
         }
         let patient = Patient::of(self, adapter, onboard, setup).await?;
-        let taken = onboard.take(action, &patient.case(core.clock.now())).await;
+        let taken = if action == TEMPLATES_STEP {
+            read_templates(core, location_id, channel_id).await?
+        } else {
+            onboard.take(action, &patient.case(core.clock.now())).await
+        };
         let learnt = taken.as_ref().map(|progress| progress.secrets.clone());
         let learnt = learnt.unwrap_or_default();
         let mut step = Step::open(action);
@@ -111,7 +115,11 @@ impl Engine {
         let now = core.clock.now();
         let channels = core.setup.channels().await?;
         let Some(setup) = channels.get(channel.id) else {
-            let finding = Finding::bad("credentials", "the sealed credentials do not open")
+            let why = channels
+                .locked(channel.id)
+                .map(|locked| setup::reason(&locked.why));
+            let why = why.unwrap_or_else(|| "the sealed credentials do not open".to_owned());
+            let finding = Finding::bad("credentials", why)
                 .breaks("nothing is sent or received by this number")
                 .fix("put the key that sealed them back into the key ring, or give the credentials anew");
             return Ok(vec![finding]);
@@ -173,9 +181,8 @@ impl Engine {
         if counts.is_empty() {
             return Ok(Finding::warning(CHECK, "none is known of this account")
                 .breaks("nothing can be sent once 24 hours have passed since the customer wrote")
-                .fix(
-                    "run `rejoinder template sync`, or have a template approved at the provider",
-                ));
+                .fix("have a template approved at the provider, and read the list again")
+                .action(TEMPLATES_STEP));
         }
         let told: Vec<String> = counts
             .iter()
@@ -185,7 +192,8 @@ impl Engine {
         Ok(if usable == 0 {
             Finding::warning(CHECK, told)
                 .breaks("nothing can be sent once 24 hours have passed since the customer wrote")
-                .fix("have a template approved at the provider, then run `rejoinder template sync`")
+                .fix("have a template approved at the provider, and read the list again")
+                .action(TEMPLATES_STEP)
         } else {
             Finding::good(CHECK, told)
         })

@@ -9,7 +9,7 @@ use super::{Problem, save};
 use crate::adapter::{MAX_TEMPLATES, SendError, SendErrorKind};
 use crate::core::Core;
 use crate::domain::content::MediaKind;
-use crate::domain::ids::LocationId;
+use crate::domain::ids::{ChannelId, LocationId};
 use crate::domain::template::{HeaderShape, TemplateParameters, TemplateShape, TemplateStatus};
 use crate::engine::Engine;
 use crate::setup::ChannelSetup;
@@ -135,39 +135,21 @@ impl Engine {
                     .to_owned(),
             ));
         }
-        let account_of = |setup: &ChannelSetup| {
-            let channel = &setup.channel;
-            (channel.provider.clone(), channel.account.clone())
-        };
         let accounts: BTreeSet<(String, String)> =
-            channels.iter().map(|setup| account_of(setup)).collect();
+            channels.iter().map(|setup| account_key(setup)).collect();
         let (mut synced, mut failures) = (Vec::new(), Vec::new());
         for (provider, account) in accounts {
             let key = (provider.clone(), account.clone());
-            let of_account = channels.iter().filter(|setup| account_of(setup) == key);
-            let asked_at = core.clock.now();
-            let shapes = match ask(core, of_account.copied()).await {
-                Ok(shapes) => shapes,
+            match read_list(core, location_id, &key, &channels).await? {
+                Ok(templates) => synced.push(SyncedAccount {
+                    provider,
+                    account,
+                    templates,
+                }),
                 Err(error) => {
                     failures.push(format!("{provider} account {account}: {}", error.detail));
-                    continue;
                 }
-            };
-            let templates = shapes.as_ref().map(Vec::len);
-            if let Some(shapes) = shapes {
-                let replace = ReplaceTemplates {
-                    location_id,
-                    account: account.clone(),
-                    shapes,
-                    asked_at,
-                };
-                save(core, replace).await?;
             }
-            synced.push(SyncedAccount {
-                provider,
-                account,
-                templates,
-            });
         }
         if failures.is_empty() {
             return Ok(synced);
@@ -177,6 +159,49 @@ impl Engine {
             failures.join("; ")
         )))
     }
+}
+
+/// Reads the list of the account that a channel belongs to; gives how many templates it has, if there is a list.
+pub(super) async fn sync_channel(
+    core: &Core,
+    location_id: LocationId,
+    id: ChannelId,
+) -> Result<Result<Option<usize>, SendError>, Problem> {
+    let channels = core.setup.channels().await?;
+    let channel = channels.get(id).ok_or(Problem::Missing("channel"))?;
+    let key = account_key(channel);
+    read_list(core, location_id, &key, &channels.of(location_id)).await
+}
+
+fn account_key(setup: &ChannelSetup) -> (String, String) {
+    let channel = &setup.channel;
+    (channel.provider.clone(), channel.account.clone())
+}
+
+/// Reads the list of an account, by whichever of its channels opens it.
+async fn read_list(
+    core: &Core,
+    location_id: LocationId,
+    key: &(String, String),
+    channels: &[&Arc<ChannelSetup>],
+) -> Result<Result<Option<usize>, SendError>, Problem> {
+    let of_account = channels.iter().filter(|setup| account_key(setup) == *key);
+    let asked_at = core.clock.now();
+    let shapes = match ask(core, of_account.copied()).await {
+        Ok(shapes) => shapes,
+        Err(error) => return Ok(Err(error)),
+    };
+    let count = shapes.as_ref().map(Vec::len);
+    if let Some(shapes) = shapes {
+        let replace = ReplaceTemplates {
+            location_id,
+            account: key.1.clone(),
+            shapes,
+            asked_at,
+        };
+        save(core, replace).await?;
+    }
+    Ok(Ok(count))
 }
 
 /// What the check of a location's rules is told of its templates.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use rejoinder_adapters::simulator::meta::{MetaApp, MetaGraph, MetaToken};
-use rejoinder_adapters::simulator::{Fault, MetaNumber};
+use rejoinder_adapters::simulator::{Fault, MetaNumber, Operation, Request};
 use rejoinder_engine::domain::time::Span;
 use serde_json::{Value, json};
 
@@ -99,6 +99,8 @@ async fn a_sign_up_with_a_code_reaches_an_answered_message_though_every_step_fai
     once(simulator, "POST", "subscriptions", Fault::AcceptThenDrop);
     once(simulator, "POST", "subscribed_apps", Fault::AcceptThenDrop);
     once(simulator, "POST", "register", Fault::AcceptThenDrop);
+    let list = |request: &Request<'_>| request.operation == Operation::Content;
+    simulator.fault_next_when(1, list, Fault::EmptyServerError);
     let code = graph.code(TOKEN, None);
     desk.write("code", &code);
     let begun = desk
@@ -133,6 +135,7 @@ async fn a_sign_up_with_a_code_reaches_an_answered_message_though_every_step_fai
             ("fields", "no_answer"),
             ("subscribe", "no_answer"),
             ("register", "no_answer"),
+            ("templates", "temporary"),
         ],
         "{onboarding}"
     );

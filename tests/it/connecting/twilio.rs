@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use rejoinder_adapters::simulator::twilio::{Registration, TwilioAccounts};
-use rejoinder_adapters::simulator::{Fault, TwilioNumber};
+use rejoinder_adapters::simulator::{Fault, Operation, Request, TwilioNumber};
 use serde_json::{Value, json};
 
 use super::{once, pairs, persist, refused};
@@ -95,6 +95,8 @@ async fn a_sender_reaches_an_answered_message_though_every_step_fails_once() {
         twilio_error(429, 20_429, "Too Many Requests"),
     );
     once(simulator, "POST", "Channels", Fault::AcceptThenDrop);
+    let list = |request: &Request<'_>| request.operation == Operation::Content;
+    simulator.fault_next_when(1, list, Fault::DropUnprocessed);
     let begun = start(
         &desk,
         &[
@@ -116,6 +118,7 @@ async fn a_sender_reaches_an_answered_message_though_every_step_fails_once() {
             ("account", "no_answer"),
             ("sender", "rate_limited"),
             ("webhook", "no_answer"),
+            ("templates", "temporary"),
         ],
         "{onboarding}"
     );

@@ -12,7 +12,7 @@ mod webhooks;
 use futures_util::future::BoxFuture;
 use rejoinder_engine::adapter::{
     CHANNEL_STEP, Case, ChannelDraft, MESSAGE_STEP, NO, Onboard, OnboardingField, OnboardingRoute,
-    OnboardingStep, Progress, StepError, YES,
+    OnboardingStep, Progress, StepError, TEMPLATES_STEP, YES,
 };
 use rejoinder_engine::crypto::Secret;
 use rejoinder_engine::domain::channel::{Channel, ChannelSettings};
@@ -122,6 +122,7 @@ const ROUTES: [OnboardingRoute; 2] = [
             step("register", "Register the number"),
             step("contacts", "Ask for the phone app's contacts"),
             step("history", "Ask for the phone app's history"),
+            step(TEMPLATES_STEP, "Read the account's templates"),
             step(MESSAGE_STEP, "Receive a first message"),
         ],
     },
@@ -169,6 +170,7 @@ const ROUTES: [OnboardingRoute; 2] = [
             step("register", "Register the number"),
             step("contacts", "Ask for the phone app's contacts"),
             step("history", "Ask for the phone app's history"),
+            step(TEMPLATES_STEP, "Read the account's templates"),
             step(MESSAGE_STEP, "Receive a first message"),
         ],
     },

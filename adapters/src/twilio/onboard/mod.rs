@@ -8,7 +8,7 @@ mod sender;
 use futures_util::future::BoxFuture;
 use rejoinder_engine::adapter::{
     CHANNEL_STEP, Case, ChannelDraft, MESSAGE_STEP, Onboard, OnboardingField, OnboardingRoute,
-    OnboardingStep, Progress, StepError,
+    OnboardingStep, Progress, StepError, TEMPLATES_STEP,
 };
 use rejoinder_engine::domain::channel::{Channel, ChannelSettings};
 use rejoinder_engine::domain::finding::Finding;
@@ -66,6 +66,7 @@ const ROUTES: [OnboardingRoute; 1] = [OnboardingRoute {
             "Make the channel, with its credentials sealed",
         ),
         step("webhook", "Have webhooks sent here"),
+        step(TEMPLATES_STEP, "Read the account's templates"),
         step(MESSAGE_STEP, "Receive a first message"),
     ],
 }];

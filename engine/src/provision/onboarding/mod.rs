@@ -3,7 +3,7 @@
 
 mod steps;
 
-pub(super) use self::steps::{Urls, write_down};
+pub(super) use self::steps::{Urls, read_templates, write_down};
 
 use std::collections::BTreeSet;
 

@@ -7,16 +7,17 @@ use sha2::{Digest, Sha256};
 use super::{Given, keep};
 use crate::adapter::{
     Adapter, CHANNEL_STEP, Case, ChannelDraft, Credentials, MESSAGE_STEP, Onboard, Progress,
-    StepError, StepOutcome,
+    StepError, StepOutcome, TEMPLATES_STEP,
 };
+use crate::core::Core;
 use crate::crypto::DataKey;
 use crate::domain::channel::Channel;
 use crate::domain::contact::Phone;
-use crate::domain::ids::ChannelId;
+use crate::domain::ids::{ChannelId, LocationId};
 use crate::domain::onboarding::{Onboarding, Reports, Step, StepState};
 use crate::domain::time::{Span, Timestamp};
 use crate::engine::Engine;
-use crate::provision::{ChannelChange, NewChannel, Problem};
+use crate::provision::{ChannelChange, NewChannel, Problem, template};
 use crate::setup;
 use crate::store::{self, StoredOnboarding};
 
@@ -75,6 +76,7 @@ impl Journey<'_> {
         let secrets = self.all_secrets().await?;
         let taken = match name {
             CHANNEL_STEP => self.channel(&secrets).await?,
+            TEMPLATES_STEP => self.templates().await?,
             MESSAGE_STEP => self.message().await?,
             _ => self.take(name, &secrets).await?,
         };
@@ -246,16 +248,21 @@ impl Journey<'_> {
         self.engine.create_channel(location_id, new).await
     }
 
+    /// Reads the account's list of templates, so that rules can be checked against it.
+    async fn templates(&self) -> Result<Result<Progress, StepError>, Problem> {
+        let onboarding = &self.stored.onboarding;
+        match onboarding.channel_id {
+            Some(id) => read_templates(&self.engine.core, onboarding.location_id, id).await,
+            None => Ok(Err(no_channel())),
+        }
+    }
+
     /// Whether somebody wrote the test word yet.
     async fn message(&self) -> Result<Result<Progress, StepError>, Problem> {
         let onboarding = &self.stored.onboarding;
         let (Some(id), Some(word)) = (onboarding.channel_id, onboarding.facts.get(TEST_WORD))
         else {
-            return Ok(Err(StepError::new(
-                "no_channel",
-                "there is no channel yet that a message could come to",
-                "take the steps before this one",
-            )));
+            return Ok(Err(no_channel()));
         };
         let store = self.engine.core.store.of(onboarding.location_id);
         // Providers date messages to the second, and by their own clocks.
@@ -354,6 +361,30 @@ pub(in crate::provision) fn write_down(
     step.says = hidden.hide(&step.says);
 }
 
+/// Reads the list of templates of a channel's account, as a step.
+pub(in crate::provision) async fn read_templates(
+    core: &Core,
+    location_id: LocationId,
+    id: ChannelId,
+) -> Result<Result<Progress, StepError>, Problem> {
+    let read = template::sync_channel(core, location_id, id).await?;
+    Ok(match read {
+        Ok(Some(count)) => Ok(Progress::done(format!(
+            "the account has {count} template(s)"
+        ))),
+        Ok(None) => Ok(Progress::skipped("the provider keeps no list of templates")),
+        Err(error) => {
+            let mut failure = StepError::new(
+                error.code(),
+                format!("the list of templates could not be read: {}", error.detail),
+                "take the step again; if the token lacks a permission, give one that has it",
+            );
+            failure.failure.provider_code = error.provider_code;
+            Err(failure)
+        }
+    })
+}
+
 /// The addresses of webhooks.
 #[derive(Default)]
 pub(in crate::provision) struct Urls {
@@ -385,6 +416,14 @@ fn test_word(onboarding: &Onboarding) -> String {
         .map(|byte| char::from(LETTERS[usize::from(*byte) % LETTERS.len()]))
         .collect();
     format!("connect-{letters}")
+}
+
+fn no_channel() -> StepError {
+    StepError::new(
+        "no_channel",
+        "there is no channel yet",
+        "take the steps before this one",
+    )
 }
 
 fn unfit(sentence: String) -> StepError {
