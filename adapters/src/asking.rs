@@ -3,10 +3,14 @@
 
 use http::Method;
 use rejoinder_engine::adapter::SendErrorKind;
+use rejoinder_engine::domain::finding::Finding;
 use rejoinder_engine::domain::onboarding::Evidence;
-use rejoinder_engine::domain::time::Timestamp;
+use rejoinder_engine::domain::time::{Span, Timestamp};
 
 use crate::http::{Answer, Http, Request};
+
+/// A clock that is off by more makes windows close at the wrong time.
+const SKEW: Span = Span::seconds(30);
 
 /// Requests, one after the other.
 pub(crate) struct Asking<'a> {
@@ -83,6 +87,23 @@ impl<'a> Asking<'a> {
     /// The provider's id of the last request.
     pub(crate) fn request_id(&self) -> Option<String> {
         self.evidence.last()?.request_id.clone()
+    }
+
+    /// By how much the provider's clock and ours differ.
+    pub(crate) fn clock(&self, provider: &str, now: Timestamp) -> Finding {
+        const CHECK: &str = "clock";
+        let Some(theirs) = self.date else {
+            return Finding::unknown(CHECK, format!("{provider} told no time"));
+        };
+        let off = theirs.since(now).ms().abs();
+        let (seconds, tenths) = (off / 1_000, off % 1_000 / 100);
+        let evidence = format!("{seconds}.{tenths} s between {provider}'s clock and ours");
+        if off <= SKEW.ms() {
+            return Finding::good(CHECK, evidence);
+        }
+        Finding::warning(CHECK, evidence)
+            .breaks("service windows close, and timers fire, at the wrong time")
+            .fix("let the system keep its clock by NTP")
     }
 
     /// The same, if the answer itself names the request.

@@ -31,20 +31,14 @@ pub struct Http(reqwest::Client);
 
 impl Http {
     /// A client with this crate's limits.
-    #[expect(clippy::disallowed_methods, reason = "this is the owner of the client")]
     pub fn new() -> Self {
-        tls();
-        let client = reqwest::Client::builder()
-            .no_proxy()
-            .redirect(reqwest::redirect::Policy::none())
-            .connect_timeout(CONNECT_TIMEOUT)
-            .timeout(TOTAL_TIMEOUT)
-            .pool_max_idle_per_host(MAX_IDLE_PER_HOST)
-            .tcp_nodelay(true)
-            .user_agent(concat!("rejoinder/", env!("CARGO_PKG_VERSION")))
-            .build()
-            .expect("the TLS provider is installed and no option is contradictory");
-        Self(client)
+        Self(built(
+            plain()
+                .timeout(TOTAL_TIMEOUT)
+                .pool_max_idle_per_host(MAX_IDLE_PER_HOST)
+                .tcp_nodelay(true)
+                .user_agent(concat!("rejoinder/", env!("CARGO_PKG_VERSION"))),
+        ))
     }
 
     /// Begins a request.
@@ -102,10 +96,20 @@ pub struct Answer {
     pub body: Bytes,
 }
 
-/// Installs the TLS provider.
-fn tls() {
+/// What every client has: TLS, no proxies, no redirects, and a limit on how long a connection takes to be made.
+#[expect(clippy::disallowed_methods, reason = "this is the owner of the client")]
+fn plain() -> reqwest::ClientBuilder {
     // A second call finds the provider installed already, which is as good.
     let _ = rustls::crypto::ring::default_provider().install_default();
+    reqwest::Client::builder()
+        .no_proxy()
+        .redirect(reqwest::redirect::Policy::none())
+        .connect_timeout(CONNECT_TIMEOUT)
+}
+
+fn built(client: reqwest::ClientBuilder) -> reqwest::Client {
+    let client = client.build();
+    client.expect("the TLS provider is installed and no option is contradictory")
 }
 
 /// How long an answer asks us to wait; at most an hour.

@@ -49,6 +49,27 @@ async fn persist(desk: &Desk, mut onboarding: Value) -> (Value, Vec<(String, Str
     (onboarding, failed)
 }
 
+/// Gives one thing after the other to what asks for it; tells who asked, why and for what each time.
+async fn answer_each(
+    desk: &Desk,
+    mut onboarding: Value,
+    answers: &[[&str; 2]],
+) -> (Value, Vec<String>) {
+    let id = onboarding["id"].as_str().expect("an id").to_owned();
+    let mut asked = Vec::new();
+    for answer in answers {
+        let step = halted(&onboarding).unwrap_or_else(|| panic!("it asks: {onboarding}"));
+        let name = step["name"].as_str().expect("a name");
+        let code = step["failure"]["code"].as_str().unwrap_or("asks");
+        let field = step["ask"]["field"].as_str().unwrap_or("nothing");
+        asked.push(format!("{name} {code} {field}"));
+        onboarding = desk
+            .json(&[&["connect", "resume", &id][..], answer].concat())
+            .await;
+    }
+    (onboarding, asked)
+}
+
 /// What failed, to compare.
 fn pairs(failed: &[(String, String)]) -> Vec<(&str, &str)> {
     failed

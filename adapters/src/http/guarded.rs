@@ -14,7 +14,7 @@ use http::{HeaderMap, Method};
 use rejoinder_engine::domain::time::Span;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 
-use super::{CONNECT_TIMEOUT, retry_after, tls};
+use super::{built, plain, retry_after};
 
 /// Connections kept open to one place: those who call are few.
 const MAX_IDLE_PER_HOST: usize = 4;
@@ -84,19 +84,13 @@ impl Guarded {
     }
 
     /// A client that looks names up otherwise.
-    #[expect(clippy::disallowed_methods, reason = "this is the owner of the client")]
     pub fn with_lookup(guard: Guard, lookup: Lookup) -> Self {
-        tls();
-        let client = reqwest::Client::builder()
-            .no_proxy()
-            .redirect(reqwest::redirect::Policy::none())
-            .connect_timeout(CONNECT_TIMEOUT)
-            .pool_max_idle_per_host(MAX_IDLE_PER_HOST)
-            .pool_idle_timeout(IDLE_TIMEOUT)
-            .dns_resolver(Gate { guard, lookup })
-            .build()
-            .expect("the TLS provider is installed and no option is contradictory");
-        Self(client)
+        Self(built(
+            plain()
+                .pool_max_idle_per_host(MAX_IDLE_PER_HOST)
+                .pool_idle_timeout(IDLE_TIMEOUT)
+                .dns_resolver(Gate { guard, lookup }),
+        ))
     }
 
     /// Asks, and reads the whole answer, whatever its status.

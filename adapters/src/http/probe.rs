@@ -10,7 +10,7 @@ use reqwest::tls::TlsInfo;
 use x509_cert::Certificate;
 use x509_cert::der::Decode;
 
-use super::{CONNECT_TIMEOUT, tls};
+use super::{built, plain};
 
 /// Providers wait five seconds for a webhook's answer.
 const TIMEOUT: Duration = Duration::from_secs(5);
@@ -32,19 +32,13 @@ pub struct Probe(reqwest::Client);
 
 impl Probe {
     /// A client that keeps no connection.
-    #[expect(clippy::disallowed_methods, reason = "this is the owner of the client")]
     pub fn new() -> Self {
-        tls();
-        let client = reqwest::Client::builder()
-            .no_proxy()
-            .redirect(reqwest::redirect::Policy::none())
-            .connect_timeout(CONNECT_TIMEOUT)
-            .timeout(TIMEOUT)
-            .pool_max_idle_per_host(0)
-            .tls_info(true)
-            .build()
-            .expect("the TLS provider is installed and no option is contradictory");
-        Self(client)
+        Self(built(
+            plain()
+                .timeout(TIMEOUT)
+                .pool_max_idle_per_host(0)
+                .tls_info(true),
+        ))
     }
 
     /// Whether the server answers at its public address, and whether the certificate there is good.

@@ -73,6 +73,26 @@ pub struct OnboardingField {
     pub help: &'static str,
 }
 
+impl OnboardingField {
+    /// Something that may be seen.
+    pub const fn open(name: &'static str, help: &'static str) -> Self {
+        Self {
+            name,
+            is_secret: false,
+            help,
+        }
+    }
+
+    /// Something that must stay hidden.
+    pub const fn secret(name: &'static str, help: &'static str) -> Self {
+        Self {
+            name,
+            is_secret: true,
+            help,
+        }
+    }
+}
+
 /// A step of a route.
 #[derive(Debug, PartialEq, Eq)]
 pub struct OnboardingStep {
@@ -80,6 +100,13 @@ pub struct OnboardingStep {
     pub name: &'static str,
     /// What it does, in a few words.
     pub title: &'static str,
+}
+
+impl OnboardingStep {
+    /// A step by its name.
+    pub const fn new(name: &'static str, title: &'static str) -> Self {
+        Self { name, title }
+    }
 }
 
 /// What a step knows.

@@ -3,8 +3,9 @@
 use rejoinder_adapters::simulator::meta::{MetaApp, MetaToken, Portfolios};
 use serde_json::json;
 
-use super::meta::{NUMBER, TOKEN, WABA, business, first_message};
-use crate::desk::{APP_ID, Desk, halted, step};
+use super::answer_each;
+use super::meta::{NUMBER, TOKEN, WABA, business, first_message, sign_up};
+use crate::desk::{APP_ID, Desk, step};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn where_there_are_several_the_operator_chooses() {
@@ -30,19 +31,7 @@ async fn where_there_are_several_the_operator_chooses() {
             ..MetaToken::of(APP_ID, &[WABA, "300000000000001"])
         },
     );
-    let code = graph.code("EAAGwalker", None);
-    desk.write("code", &code);
-    let begun = desk
-        .json(&[
-            "connect",
-            "start",
-            "meta-signup",
-            "--name",
-            "Dois",
-            "--credential",
-            "code=@code",
-        ])
-        .await;
+    let begun = sign_up(&desk, &graph, "EAAGwalker", &[]).await;
     let id = begun["id"].as_str().expect("an id").to_owned();
     let ask = &step(&begun, "account")["ask"];
     assert_eq!(ask["field"], "waba_id", "{begun}");
@@ -106,32 +95,20 @@ async fn keys_by_hand_are_checked_as_they_are_given() {
     ] {
         desk.write(name, text);
     }
-    let mut seen = Vec::new();
-    let mut onboarding = desk
+    let begun = desk
         .json(&["connect", "start", "meta-keys", "--name", "Loja"])
         .await;
-    let id = onboarding["id"].as_str().expect("an id").to_owned();
-    for given in [
+    let answers = [
         ["--credential", "access_token=@wrong_token"],
         ["--credential", "access_token=@token"],
         ["--credential", "app_secret=@wrong_secret"],
         ["--credential", "app_secret=@secret"],
         ["--credential", "pin=@wrong_pin"],
         ["--credential", "pin=@pin"],
-    ] {
-        let at = halted(&onboarding).unwrap_or_else(|| panic!("it asks: {onboarding}"));
-        let code = at["failure"]["code"].as_str().unwrap_or("asks");
-        let asked = at["ask"]["field"].as_str().unwrap_or("nothing");
-        seen.push(format!(
-            "{} {code} {asked}",
-            at["name"].as_str().expect("a name")
-        ));
-        onboarding = desk
-            .json(&[&["connect", "resume", &id][..], &given].concat())
-            .await;
-    }
+    ];
+    let (onboarding, asked) = answer_each(&desk, begun, &answers).await;
     assert_eq!(
-        seen,
+        asked,
         [
             "permissions asks access_token",
             "permissions token_invalid access_token",

@@ -46,6 +46,28 @@ pub(crate) fn business(desk: &Desk) -> (MetaGraph, MetaNumber) {
     (graph, number)
 }
 
+/// Begins a sign-up with a code for `token`.
+pub(crate) async fn sign_up(desk: &Desk, graph: &MetaGraph, token: &str, more: &[&str]) -> Value {
+    desk.write("code", &graph.code(token, None));
+    begin(desk, &[&["--credential", "code=@code"][..], more].concat()).await
+}
+
+/// Begins a sign-up with a token, as some configurations give one.
+pub(crate) async fn sign_up_by_token(desk: &Desk, more: &[&str]) -> Value {
+    desk.write("token", TOKEN);
+    begin(
+        desk,
+        &[&["--credential", "access_token=@token"][..], more].concat(),
+    )
+    .await
+}
+
+/// Begins a sign-up.
+pub(crate) async fn begin(desk: &Desk, more: &[&str]) -> Value {
+    let usual = ["connect", "start", "meta-signup", "--name", "Loja"];
+    desk.json(&[&usual[..], more].concat()).await
+}
+
 /// A customer writes the test word; the rule answers, and the onboarding is done.
 pub(crate) async fn first_message(desk: &Desk, number: &MetaNumber, onboarding: &Value) {
     let word = onboarding["facts"]["test_word"].as_str().expect("a word");
@@ -101,23 +123,18 @@ async fn a_sign_up_with_a_code_reaches_an_answered_message_though_every_step_fai
     once(simulator, "POST", "register", Fault::AcceptThenDrop);
     let list = |request: &Request<'_>| request.operation == Operation::Content;
     simulator.fault_next_when(1, list, Fault::EmptyServerError);
-    let code = graph.code(TOKEN, None);
-    desk.write("code", &code);
-    let begun = desk
-        .json(&[
-            "connect",
-            "start",
-            "meta-signup",
-            "--name",
-            "Loja",
-            "--credential",
-            "code=@code",
+    let begun = sign_up(
+        &desk,
+        &graph,
+        TOKEN,
+        &[
             "--field",
             "event=FINISH",
             "--field",
             &format!("waba_id={WABA}"),
-        ])
-        .await;
+        ],
+    )
+    .await;
     let id = begun["id"].as_str().expect("an id").to_owned();
     assert_eq!(
         step(&begun, "token")["failure"]["request_id"],
@@ -183,21 +200,12 @@ async fn a_sign_up_with_a_token_on_a_phone_brings_its_past_along() {
     graph.edit_token(TOKEN, |token| token.kind = "USER".to_owned());
     let simulator = &desk.simulator;
     once(simulator, "POST", "smb_app_data", Fault::AcceptThenDrop);
-    desk.write("token", TOKEN);
     // The event of such a sign-up tells the account only, and here not even that.
-    let begun = desk
-        .json(&[
-            "connect",
-            "start",
-            "meta-signup",
-            "--name",
-            "Loja",
-            "--credential",
-            "access_token=@token",
-            "--field",
-            "event=FINISH_WHATSAPP_BUSINESS_APP_ONBOARDING",
-        ])
-        .await;
+    let begun = sign_up_by_token(
+        &desk,
+        &["--field", "event=FINISH_WHATSAPP_BUSINESS_APP_ONBOARDING"],
+    )
+    .await;
     let (onboarding, failed) = persist(&desk, begun).await;
     assert_eq!(pairs(&failed), [("contacts", "no_answer")], "{onboarding}");
     assert_eq!(
@@ -247,19 +255,7 @@ async fn a_business_that_keeps_its_history_is_connected_all_the_same() {
     let desk = Desk::new().await;
     let (graph, number) = business(&desk);
     graph.put_on_phone(NUMBER);
-    let code = graph.code(TOKEN, None);
-    desk.write("code", &code);
-    let begun = desk
-        .json(&[
-            "connect",
-            "start",
-            "meta-signup",
-            "--name",
-            "Loja",
-            "--credential",
-            "code=@code",
-        ])
-        .await;
+    let begun = sign_up(&desk, &graph, TOKEN, &[]).await;
     let id = begun["id"].as_str().expect("an id").to_owned();
     number.declines_history().await.expect("heard");
     let looked = desk.json(&["connect", "resume", &id]).await;
@@ -285,19 +281,7 @@ async fn a_provider_that_does_not_answer_in_time_is_asked_again() {
         "debug_token",
         Fault::Delay(Span::seconds(9)),
     );
-    let code = graph.code(TOKEN, None);
-    desk.write("code", &code);
-    let begun = desk
-        .json(&[
-            "connect",
-            "start",
-            "meta-signup",
-            "--name",
-            "Loja",
-            "--credential",
-            "code=@code",
-        ])
-        .await;
+    let begun = sign_up(&desk, &graph, TOKEN, &[]).await;
     assert_eq!(
         step(&begun, "permissions")["failure"]["code"],
         "no_answer",

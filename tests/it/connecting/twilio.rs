@@ -6,7 +6,7 @@ use rejoinder_adapters::simulator::twilio::{Registration, TwilioAccounts};
 use rejoinder_adapters::simulator::{Fault, Operation, Request, TwilioNumber};
 use serde_json::{Value, json};
 
-use super::{once, pairs, persist, refused};
+use super::{answer_each, once, pairs, persist, refused};
 use crate::desk::{Desk, halted, states, step};
 
 pub(crate) const ACCOUNT: &str = "AC0a1b2c3d4e5f60718293a4b5c6d7e8f9";
@@ -224,32 +224,21 @@ async fn what_is_wrong_is_asked_for_again() {
         "Dois",
     );
     desk.write("wrong", "ffffffffffffffffffffffffffffffff");
-    let mut onboarding = desk
+    let begun = desk
         .json(&["connect", "start", "twilio", "--name", "Loja"])
         .await;
-    let id = onboarding["id"].as_str().expect("an id").to_owned();
+    let id = begun["id"].as_str().expect("an id").to_owned();
     let account = format!("account_sid={ACCOUNT}");
-    let mut seen = Vec::new();
-    for given in [
+    let answers = [
         ["--field", "account_sid=AC123"],
         ["--field", &account],
         ["--credential", "auth_token=@wrong"],
         ["--credential", "auth_token=@token"],
         ["--field", "sender=+4930111111"],
-    ] {
-        let at = halted(&onboarding).unwrap_or_else(|| panic!("it asks: {onboarding}"));
-        let code = at["failure"]["code"].as_str().unwrap_or("asks");
-        let asked = at["ask"]["field"].as_str().unwrap_or("nothing");
-        seen.push(format!(
-            "{} {code} {asked}",
-            at["name"].as_str().expect("a name")
-        ));
-        onboarding = desk
-            .json(&[&["connect", "resume", &id][..], &given].concat())
-            .await;
-    }
+    ];
+    let (onboarding, asked) = answer_each(&desk, begun, &answers).await;
     assert_eq!(
-        seen,
+        asked,
         [
             "account asks account_sid",
             "account not_a_sid account_sid",

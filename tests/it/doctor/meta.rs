@@ -7,30 +7,18 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use super::{finding, look, mend, stands, troubles};
-use crate::connecting::meta::{NUMBER, TOKEN, WABA, business, first_message};
+use crate::connecting::meta::{NUMBER, TOKEN, WABA, business, first_message, sign_up};
 use crate::desk::{APP_ID, Desk, step};
 
 /// A number that was signed up, and heard of.
 async fn connected(desk: &Desk) -> (MetaGraph, MetaNumber) {
     let (graph, number) = business(desk);
-    sign_up(desk, &graph, &number).await;
+    connect(desk, &graph, &number).await;
     (graph, number)
 }
 
-async fn sign_up(desk: &Desk, graph: &MetaGraph, number: &MetaNumber) {
-    let code = graph.code(TOKEN, None);
-    desk.write("code", &code);
-    let begun = desk
-        .json(&[
-            "connect",
-            "start",
-            "meta-signup",
-            "--name",
-            "Loja",
-            "--credential",
-            "code=@code",
-        ])
-        .await;
+async fn connect(desk: &Desk, graph: &MetaGraph, number: &MetaNumber) {
+    let begun = sign_up(desk, graph, TOKEN, &[]).await;
     assert_eq!(begun["state"], "waiting", "{begun}");
     if step(&begun, "history")["state"] == "waiting" {
         let all = number.shares_history(2, 1, 100, "+5511912345678", &["Oi"]);
@@ -89,7 +77,7 @@ async fn the_mobile_app_is_disconnected() {
     let desk = Desk::new().await;
     let (graph, number) = business(&desk);
     graph.put_on_phone(NUMBER);
-    sign_up(&desk, &graph, &number).await;
+    connect(&desk, &graph, &number).await;
     let report = look(&desk).await;
     stands(&report, "history", "good", &["all of the history"]);
     stands(&look(&desk).await, "phone_app", "good", &["on the phone"]);

@@ -5,7 +5,7 @@ use rejoinder_adapters::simulator::meta::Portfolios;
 use serde_json::json;
 
 use super::{look, stands};
-use crate::connecting::meta::{TOKEN, business, first_message};
+use crate::connecting::meta::{TOKEN, begin, business, first_message, sign_up_by_token};
 use crate::desk::{Desk, halted, step};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -14,17 +14,7 @@ async fn a_redirect_uri_that_does_not_match_is_named() {
     let (graph, _) = business(&desk);
     let code = graph.code(TOKEN, Some("https://bots.example/bridge/callback"));
     desk.write("code", &code);
-    let begun = desk
-        .json(&[
-            "connect",
-            "start",
-            "meta-signup",
-            "--name",
-            "Loja",
-            "--credential",
-            "code=@code",
-        ])
-        .await;
+    let begun = begin(&desk, &["--credential", "code=@code"]).await;
     let failure = &step(&begun, "token")["failure"];
     assert_eq!(
         (
@@ -60,18 +50,7 @@ async fn a_token_without_the_field_whatsapp_business_accounts_finds_its_account_
     let desk = Desk::new().await;
     let (graph, _) = business(&desk);
     graph.edit_token(TOKEN, |token| token.portfolios = Portfolios::Nonexisting);
-    desk.write("token", TOKEN);
-    let begun = desk
-        .json(&[
-            "connect",
-            "start",
-            "meta-signup",
-            "--name",
-            "Loja",
-            "--credential",
-            "access_token=@token",
-        ])
-        .await;
+    let begun = sign_up_by_token(&desk, &[]).await;
     assert_eq!(begun["state"], "waiting", "{begun}");
     let evidence = step(&begun, "account")["evidence"].to_string();
     assert!(
@@ -80,17 +59,7 @@ async fn a_token_without_the_field_whatsapp_business_accounts_finds_its_account_
     );
     // Where the token does not say what it was granted for either, a person is asked.
     graph.edit_token(TOKEN, |token| token.names_accounts = false);
-    let begun = desk
-        .json(&[
-            "connect",
-            "start",
-            "meta-signup",
-            "--name",
-            "Loja",
-            "--credential",
-            "access_token=@token",
-        ])
-        .await;
+    let begun = begin(&desk, &["--credential", "access_token=@token"]).await;
     let halted = halted(&begun).expect("it asks");
     assert_eq!(
         (&halted["failure"]["code"], &halted["ask"]["field"]),
@@ -115,17 +84,7 @@ async fn a_page_whose_domain_is_not_included_is_told_where_to_add_it() {
             body: refused.to_string(),
         },
     );
-    let begun = desk
-        .json(&[
-            "connect",
-            "start",
-            "meta-signup",
-            "--name",
-            "Loja",
-            "--credential",
-            "code=@code",
-        ])
-        .await;
+    let begun = begin(&desk, &["--credential", "code=@code"]).await;
     let failure = &step(&begun, "token")["failure"];
     assert_eq!(failure["code"], "domain_not_included", "{begun}");
     assert!(
@@ -142,18 +101,7 @@ async fn where_the_token_option_is_greyed_out_a_users_token_does_and_is_warned_o
     let desk = Desk::new().await;
     let (graph, number) = business(&desk);
     graph.edit_token(TOKEN, |token| token.kind = "USER".to_owned());
-    desk.write("token", TOKEN);
-    let begun = desk
-        .json(&[
-            "connect",
-            "start",
-            "meta-signup",
-            "--name",
-            "Loja",
-            "--credential",
-            "access_token=@token",
-        ])
-        .await;
+    let begun = sign_up_by_token(&desk, &[]).await;
     let says = step(&begun, "permissions")["says"]
         .as_str()
         .expect("a sentence")

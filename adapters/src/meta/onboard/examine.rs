@@ -12,8 +12,6 @@ use super::{ACCESS_TOKEN, App, WABA_ID, token, webhooks};
 
 /// A token that ends within this time should be renewed now.
 const SOON: Span = Span::days(14);
-/// A clock that is off by more makes windows close at the wrong time.
-const SKEW: Span = Span::seconds(30);
 
 /// Looks at everything.
 pub(super) async fn examine(mut graph: Graph<'_>, app: App<'_>, case: &Case<'_>) -> Vec<Finding> {
@@ -27,7 +25,7 @@ pub(super) async fn examine(mut graph: Graph<'_>, app: App<'_>, case: &Case<'_>)
     if findings.iter().any(|finding| finding.check == "reachable") {
         return findings;
     }
-    findings.push(clock(&graph, case));
+    findings.push(graph.asking.clock("Meta", case.now));
     let shared = subscription(&mut graph, &app, case, token).await;
     findings.extend(shared);
     findings.extend(fields(&mut graph, &app, case).await);
@@ -127,26 +125,6 @@ async fn token_and_permissions(
         .fix("make a token with these permissions, or sign up again and leave every box ticked")
     });
     findings
-}
-
-fn clock(graph: &Graph<'_>, case: &Case<'_>) -> Finding {
-    const CHECK: &str = "clock";
-    let Some(theirs) = graph.asking.date else {
-        return Finding::unknown(CHECK, "Meta told no time");
-    };
-    let off = theirs.since(case.now).ms().abs();
-    let evidence = format!(
-        "{}.{} s between Meta's clock and ours",
-        off / 1_000,
-        off % 1_000 / 100
-    );
-    if off > SKEW.ms() {
-        Finding::warning(CHECK, evidence)
-            .breaks("service windows close, and timers fire, at the wrong time")
-            .fix("let the system keep its clock by NTP")
-    } else {
-        Finding::good(CHECK, evidence)
-    }
 }
 
 async fn subscription(

@@ -46,26 +46,6 @@ const COEXISTENCE_PACE: u32 = 20;
 /// How fast any other number may send.
 const PACE: u32 = 80;
 
-const fn field(name: &'static str, help: &'static str) -> OnboardingField {
-    OnboardingField {
-        name,
-        is_secret: false,
-        help,
-    }
-}
-
-const fn secret(name: &'static str, help: &'static str) -> OnboardingField {
-    OnboardingField {
-        name,
-        is_secret: true,
-        help,
-    }
-}
-
-const fn step(name: &'static str, title: &'static str) -> OnboardingStep {
-    OnboardingStep { name, title }
-}
-
 const WABA_HELP: &str =
     "The id of the WhatsApp business account; needed only if the token opens several.";
 const NUMBER_HELP: &str = "Meta's id of the phone number; needed only if the account has several.";
@@ -77,101 +57,101 @@ const ROUTES: [OnboardingRoute; 2] = [
         name: SIGNUP,
         title: "Embedded Signup: the business signs in at Facebook and gives its number to the server's app",
         fields: &[
-            secret(
+            OnboardingField::secret(
                 CODE,
                 "The code of the sign-up, to be exchanged within 30 seconds (configuration with a system user's token).",
             ),
-            secret(
+            OnboardingField::secret(
                 ACCESS_TOKEN,
                 "The token of the sign-up instead (configuration with a user's token).",
             ),
-            field(
+            OnboardingField::open(
                 REDIRECT_URI,
                 "The page that the dialog came back to, to the letter; left out for the pop-up.",
             ),
-            field(
+            OnboardingField::open(
                 EVENT,
                 "The event of the sign-up, such as FINISH or FINISH_WHATSAPP_BUSINESS_APP_ONBOARDING.",
             ),
-            field(WABA_ID, WABA_HELP),
-            field(PHONE_NUMBER_ID, NUMBER_HELP),
-            field(
+            OnboardingField::open(WABA_ID, WABA_HELP),
+            OnboardingField::open(PHONE_NUMBER_ID, NUMBER_HELP),
+            OnboardingField::open(
                 "business_id",
                 "The id of the business portfolio, as the event tells it.",
             ),
-            secret(PIN, PIN_HELP),
+            OnboardingField::secret(PIN, PIN_HELP),
         ],
         steps: &[
-            step(
+            OnboardingStep::new(
                 "token",
                 "Exchange the code for a token, or prolong the token",
             ),
-            step(
+            OnboardingStep::new(
                 "permissions",
                 "Look at what the token may do, and for how long",
             ),
-            step("account", "Find the WhatsApp business account"),
-            step("number", "Find the phone number"),
-            step(
+            OnboardingStep::new("account", "Find the WhatsApp business account"),
+            OnboardingStep::new("number", "Find the phone number"),
+            OnboardingStep::new(
                 CHANNEL_STEP,
                 "Make the channel, with its credentials sealed",
             ),
-            step("fields", "See that the app hears of everything"),
-            step("subscribe", "Subscribe the app to the account"),
-            step("override", "Have the account's webhooks sent here"),
-            step("register", "Register the number"),
-            step("contacts", "Ask for the phone app's contacts"),
-            step("history", "Ask for the phone app's history"),
-            step(TEMPLATES_STEP, "Read the account's templates"),
-            step(MESSAGE_STEP, "Receive a first message"),
+            OnboardingStep::new("fields", "See that the app hears of everything"),
+            OnboardingStep::new("subscribe", "Subscribe the app to the account"),
+            OnboardingStep::new("override", "Have the account's webhooks sent here"),
+            OnboardingStep::new("register", "Register the number"),
+            OnboardingStep::new("contacts", "Ask for the phone app's contacts"),
+            OnboardingStep::new("history", "Ask for the phone app's history"),
+            OnboardingStep::new(TEMPLATES_STEP, "Read the account's templates"),
+            OnboardingStep::new(MESSAGE_STEP, "Receive a first message"),
         ],
     },
     OnboardingRoute {
         name: KEYS,
         title: "Keys by hand: a system user's token of your own app, or of the server's",
         fields: &[
-            secret(
+            OnboardingField::secret(
                 ACCESS_TOKEN,
                 "The token of a system user (Business settings, System users).",
             ),
-            secret(
+            OnboardingField::secret(
                 APP_SECRET,
                 "The secret of your own app (App settings, Basic); left out if it is the server's app.",
             ),
-            secret(
+            OnboardingField::secret(
                 VERIFY_TOKEN,
                 "A word for the handshake of webhooks; otherwise one is made.",
             ),
-            field(
+            OnboardingField::open(
                 WABA_ID,
                 "The id of the WhatsApp business account (WhatsApp Manager, Account tools).",
             ),
-            field(
+            OnboardingField::open(
                 PHONE_NUMBER_ID,
                 "Meta's id of the phone number (App dashboard, WhatsApp, API setup).",
             ),
-            secret(PIN, PIN_HELP),
+            OnboardingField::secret(PIN, PIN_HELP),
         ],
         steps: &[
-            step(
+            OnboardingStep::new(
                 "permissions",
                 "Look at what the token may do, and for how long",
             ),
-            step("secret", "See that the app's secret is the right one"),
-            step("account", "See the WhatsApp business account"),
-            step("number", "See the phone number"),
-            step(
+            OnboardingStep::new("secret", "See that the app's secret is the right one"),
+            OnboardingStep::new("account", "See the WhatsApp business account"),
+            OnboardingStep::new("number", "See the phone number"),
+            OnboardingStep::new(
                 CHANNEL_STEP,
                 "Make the channel, with its credentials sealed",
             ),
-            step("fields", "See that the app hears of everything"),
-            step("subscribe", "Subscribe the app to the account"),
-            step("override", "Have the account's webhooks sent here"),
-            step("register", "Register the number"),
-            step("contacts", "Ask for the phone app's contacts"),
-            step("history", "Ask for the phone app's history"),
-            step(TEMPLATES_STEP, "Read the account's templates"),
-            step(MESSAGE_STEP, "Receive a first message"),
+            OnboardingStep::new("fields", "See that the app hears of everything"),
+            OnboardingStep::new("subscribe", "Subscribe the app to the account"),
+            OnboardingStep::new("override", "Have the account's webhooks sent here"),
+            OnboardingStep::new("register", "Register the number"),
+            OnboardingStep::new("contacts", "Ask for the phone app's contacts"),
+            OnboardingStep::new("history", "Ask for the phone app's history"),
+            OnboardingStep::new(TEMPLATES_STEP, "Read the account's templates"),
+            OnboardingStep::new(MESSAGE_STEP, "Receive a first message"),
         ],
     },
 ];

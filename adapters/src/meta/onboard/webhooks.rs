@@ -219,11 +219,8 @@ pub(super) async fn subscribe(
             graph,
         ));
     }
-    let path = format!("{account}/subscribed_apps");
-    match graph.post(&path, None, token).await {
-        Ok(answer) if answer["success"] == true => {}
-        Ok(_) => return Err(graph.failed(&GraphError::NoAnswer)),
-        Err(error) => return Err(graph.failed(&error)),
+    if let Err(error) = post(&mut graph, account, None, token).await {
+        return Err(graph.failed(&error));
     }
     graph.says("success");
     let after = match apps(&mut graph, account, token).await {
@@ -280,11 +277,8 @@ pub(super) async fn override_url(
         return Ok(with(Progress::done(format!("webhooks go to {url}")), graph));
     }
     let body = json!({ "override_callback_uri": url, "verify_token": verify_token.expose() });
-    let path = format!("{account}/subscribed_apps");
-    match graph.post(&path, Some(body), token).await {
-        Ok(answer) if answer["success"] == true => {}
-        Ok(_) => return Err(graph.failed(&GraphError::NoAnswer)),
-        Err(error) => return Err(graph.failed(&error)),
+    if let Err(error) = post(&mut graph, account, Some(body), token).await {
+        return Err(graph.failed(&error));
     }
     graph.says("success: the handshake was answered");
     match is_set(&mut graph, account, app_id.as_deref(), token, url).await {
@@ -299,6 +293,19 @@ pub(super) async fn override_url(
         }
         Err(error) => Err(graph.failed(&error)),
     }
+}
+
+/// Subscribes the app; with a body it says where the account's webhooks go.
+async fn post(
+    graph: &mut Graph<'_>,
+    account: &str,
+    body: Option<Value>,
+    token: &Secret,
+) -> Result<(), GraphError> {
+    let path = format!("{account}/subscribed_apps");
+    let answer = graph.post(&path, body, token).await?;
+    let is_done = answer["success"] == true;
+    is_done.then_some(()).ok_or(GraphError::NoAnswer)
 }
 
 async fn is_set(

@@ -2,15 +2,12 @@
 
 use rejoinder_engine::adapter::Case;
 use rejoinder_engine::domain::finding::Finding;
-use rejoinder_engine::domain::time::Span;
 
 use super::rest::{Login, Rest, RestError, account_login};
 use super::sender::{Sender, find};
 use super::{ACCOUNT, SERVICE, look_at_account};
 use crate::twilio::TwilioConfig;
 
-/// A clock that is off by more makes windows close at the wrong time.
-const SKEW: Span = Span::seconds(30);
 /// What a wrong address of webhooks breaks.
 const DEAF: &str =
     "what customers write is not received, or late, by looking into Twilio's list of messages";
@@ -31,7 +28,7 @@ pub(super) async fn examine(
     if findings.iter().any(|finding| finding.check == "reachable") {
         return findings;
     }
-    findings.push(clock(&rest, case));
+    findings.push(rest.asking.clock("Twilio", case.now));
     findings.extend(secondary(&mut rest, config, case).await);
     findings.extend(api_key(&mut rest, config, case).await);
     match find(&mut rest, &config.messaging_url, case, login).await {
@@ -107,26 +104,6 @@ async fn account(
         .breaks("webhooks cannot be verified any more, and without an API key nothing is sent")
         .fix("it was rotated, or mistyped: give the channel the present primary auth token"),
         Err(error) => unseen(CHECK, &error),
-    }
-}
-
-fn clock(rest: &Rest<'_>, case: &Case<'_>) -> Finding {
-    const CHECK: &str = "clock";
-    let Some(theirs) = rest.asking.date else {
-        return Finding::unknown(CHECK, "Twilio told no time");
-    };
-    let off = theirs.since(case.now).ms().abs();
-    let evidence = format!(
-        "{}.{} s between Twilio's clock and ours",
-        off / 1_000,
-        off % 1_000 / 100
-    );
-    if off > SKEW.ms() {
-        Finding::warning(CHECK, evidence)
-            .breaks("service windows close, and timers fire, at the wrong time")
-            .fix("let the system keep its clock by NTP")
-    } else {
-        Finding::good(CHECK, evidence)
     }
 }
 

@@ -30,66 +30,46 @@ const ROUTES: [OnboardingRoute; 1] = [OnboardingRoute {
     name: "twilio",
     title: "A WhatsApp sender of your Twilio account, by itself or in a Messaging Service",
     fields: &[
-        field(ACCOUNT, "The Account SID (AC…, Console, Account info)."),
-        secret(
+        OnboardingField::open(ACCOUNT, "The Account SID (AC…, Console, Account info)."),
+        OnboardingField::secret(
             "auth_token",
             "The account's primary auth token (Console, Account info): it signs webhooks.",
         ),
-        secret(
+        OnboardingField::secret(
             "auth_token_secondary",
             "The secondary auth token, only while tokens are being rotated.",
         ),
-        secret(
+        OnboardingField::secret(
             "api_key_sid",
             "The SID (SK…) of an API key, to send with instead of the auth token.",
         ),
-        secret(
+        OnboardingField::secret(
             "api_key_secret",
             "The secret of that API key, which Twilio shows once.",
         ),
-        field(
+        OnboardingField::open(
             SENDER,
             "The sender's number, such as +4930901820; needed only if the account has several.",
         ),
-        field(
+        OnboardingField::open(
             SERVICE,
             "The SID (MG…) of a Messaging Service whose sender it is; left out if there is none.",
         ),
     ],
     steps: &[
-        step("account", "See the account, with its auth token"),
-        step("rotation", "See the secondary auth token"),
-        step("key", "See the API key"),
-        step("sender", "Find the WhatsApp sender"),
-        step(
+        OnboardingStep::new("account", "See the account, with its auth token"),
+        OnboardingStep::new("rotation", "See the secondary auth token"),
+        OnboardingStep::new("key", "See the API key"),
+        OnboardingStep::new("sender", "Find the WhatsApp sender"),
+        OnboardingStep::new(
             CHANNEL_STEP,
             "Make the channel, with its credentials sealed",
         ),
-        step("webhook", "Have webhooks sent here"),
-        step(TEMPLATES_STEP, "Read the account's templates"),
-        step(MESSAGE_STEP, "Receive a first message"),
+        OnboardingStep::new("webhook", "Have webhooks sent here"),
+        OnboardingStep::new(TEMPLATES_STEP, "Read the account's templates"),
+        OnboardingStep::new(MESSAGE_STEP, "Receive a first message"),
     ],
 }];
-
-const fn field(name: &'static str, help: &'static str) -> OnboardingField {
-    OnboardingField {
-        name,
-        is_secret: false,
-        help,
-    }
-}
-
-const fn secret(name: &'static str, help: &'static str) -> OnboardingField {
-    OnboardingField {
-        name,
-        is_secret: true,
-        help,
-    }
-}
-
-const fn step(name: &'static str, title: &'static str) -> OnboardingStep {
-    OnboardingStep { name, title }
-}
 
 impl Onboard for Twilio {
     fn routes(&self) -> &'static [OnboardingRoute] {
