@@ -302,8 +302,15 @@ fn count(values: usize) -> String {
     }
 }
 
+/// Values that a sentence shows: nobody reads more.
+const MAX_BLANKS: usize = 20;
+
 fn blanks(count: usize) -> String {
-    vec!["\"…\""; count].join(", ")
+    let mut blanks = vec!["\"…\""; count.min(MAX_BLANKS)];
+    if count > MAX_BLANKS {
+        blanks.push("…");
+    }
+    blanks.join(", ")
 }
 
 fn by_name(names: &[String]) -> String {
