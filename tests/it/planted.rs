@@ -1,8 +1,14 @@
 //! Planted secrets are found nowhere: in no log at trace level, no error, no answer of the API, nothing that a
-//! command prints, and in the database only sealed.
+//! command prints, no panic, and in the database only sealed.
 
-use rejoinder_adapters::simulator::Fault;
-use rejoinder_adapters::simulator::meta::{MetaApp, MetaToken};
+use rejoinder_adapters::meta::{MetaApp, MetaConfig};
+use rejoinder_adapters::simulator::meta::MetaToken;
+use rejoinder_adapters::simulator::{self, Fault};
+use rejoinder_engine::adapter::{Case, Credentials, Progress};
+use rejoinder_engine::crypto::Secret;
+use rejoinder_engine::domain::onboarding::{Facts, Reports};
+use rejoinder_engine::domain::time::Timestamp;
+use rejoinder_engine::{Given, NewOnboarding};
 use reqwest::Method;
 use serde_json::json;
 
@@ -22,14 +28,58 @@ const PLANTED: [(&str, &str); 9] = [
     ("an endpoint's header", "planted-header-value-0006"),
 ];
 
+/// A panic prints what it is about: nothing that holds a secret may show it.
+#[test]
+fn what_holds_secrets_prints_none_of_them() {
+    let secret = || Secret::new("planted-secret-that-panics-0007");
+    let credentials = || -> Credentials { [("access_token", secret())].into_iter().collect() };
+    let given = || Given {
+        secrets: credentials(),
+        ..Given::default()
+    };
+    let facts = Facts::new();
+    let case_secrets = credentials();
+    let case = Case {
+        facts: &facts,
+        secrets: &case_secrets,
+        shared_webhook_url: "",
+        channel_webhook_url: "",
+        reports: Reports::default(),
+        since: Timestamp::from_ms(0),
+        now: Timestamp::from_ms(0),
+    };
+    let app = MetaApp {
+        id: "1".to_owned(),
+        secret: secret(),
+        verify_token: secret(),
+    };
+    let config = MetaConfig {
+        app: Some(app),
+        ..MetaConfig::default()
+    };
+    let onboarding = NewOnboarding {
+        route: "meta-keys".to_owned(),
+        name: "Loja".to_owned(),
+        given: given(),
+    };
+    let progress = Progress::done("done").secret("access_token", secret());
+    let printed = format!(
+        "{:?} {:?} {case:?} {config:?} {onboarding:?} {progress:?}",
+        credentials(),
+        given()
+    );
+    assert!(printed.contains("access_token"), "{printed}");
+    assert!(!printed.contains("planted-secret"), "{printed}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn planted_secrets_are_found_nowhere() {
     let mut desk = Desk::new().await;
     let graph = desk.simulator.meta_graph();
-    graph.app(MetaApp {
+    graph.app(simulator::meta::MetaApp {
         id: "111222333".to_owned(),
         secret: "planted-own-app-secret-0003".to_owned(),
-        ..MetaApp::default()
+        ..simulator::meta::MetaApp::default()
     });
     graph.account("215589313241560883", "Loja", "1");
     let number = graph.phone(
