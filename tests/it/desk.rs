@@ -118,6 +118,16 @@ impl Desk {
         output
     }
 
+    /// A command that may be killed on the way.
+    pub(crate) fn begin(&self, words: &[&str]) -> Child {
+        let mut command = command(&self.folder, words);
+        let quiet = command.stdout(Stdio::null()).stderr(Stdio::null());
+        quiet
+            .envs(self.settings.clone())
+            .spawn()
+            .expect("it starts")
+    }
+
     /// A command that succeeds; gives what it printed.
     pub(crate) async fn done(&self, words: &[&str]) -> String {
         let output = self.run(words).await;

@@ -75,7 +75,12 @@ async fn connection(stream: TcpStream, world: Arc<World>) {
         let world = Arc::clone(&world);
         async move {
             world.log.requests.add();
-            let mut answer = respond(&world, request).await;
+            // A provider goes on with what it was asked, also for somebody who hangs up.
+            let work = {
+                let world = Arc::clone(&world);
+                async move { respond(&world, request).await }
+            };
+            let mut answer = tokio::spawn(work).await.unwrap_or(Err(Dropped));
             if let Ok(answer) = &mut answer
                 && let Ok(date) = http_date(world.now()).parse()
             {

@@ -291,3 +291,51 @@ async fn a_provider_that_does_not_answer_in_time_is_asked_again() {
     assert_eq!(failed.len(), 1);
     assert_eq!(onboarding["state"], "waiting", "{onboarding}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_is_killed_on_the_way_goes_on_from_there() {
+    let desk = Desk::new().await;
+    let (graph, number) = business(&desk);
+    desk.write("code", &graph.code(TOKEN, None));
+    // Meta registers the number, and whoever asked for it is gone by then.
+    let slow = Fault::Delay(Span::seconds(2));
+    once(&desk.simulator, "POST", "register", slow);
+    let usual = ["connect", "start", "meta-signup", "--name", "Loja"];
+    let mut killed = desk.begin(&[&usual[..], &["--credential", "code=@code"]].concat());
+    let began = std::time::Instant::now();
+    while desk
+        .simulator
+        .meta_graph()
+        .account_of(WABA)
+        .expect("it")
+        .subscribed
+        .is_empty()
+    {
+        assert!(began.elapsed() < PATIENCE, "it gets that far");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    killed.kill().expect("it is there");
+    killed.wait().expect("it ends");
+    let listed = desk.json(&["connect", "list"]).await;
+    let onboarding = &listed["onboardings"][0];
+    assert_eq!(
+        step(onboarding, "override")["state"],
+        "done",
+        "{onboarding}"
+    );
+    assert_eq!(
+        step(onboarding, "register")["state"],
+        "open",
+        "{onboarding}"
+    );
+    while graph.phone_of(NUMBER).expect("the number").registrations == 0 {
+        assert!(began.elapsed() < PATIENCE, "Meta registers it");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let id = onboarding["id"].as_str().expect("an id");
+    let resumed = desk.json(&["connect", "resume", id]).await;
+    assert_eq!(resumed["state"], "waiting", "{resumed}");
+    assert_eq!(graph.phone_of(NUMBER).expect("the number").registrations, 1);
+    first_message(&desk, &number, &resumed).await;
+}
