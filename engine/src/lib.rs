@@ -45,8 +45,8 @@ pub use failpoint::{Action, Failpoint, Point};
 #[cfg(feature = "mutants")]
 pub use mutant::{Mutant, Shown};
 pub use provision::{
-    ChannelChange, EndpointChange, Examined, Given, LocationChange, NewChannel, NewEndpoint,
-    NewLocation, NewOnboarding, PersonSend, Problem, Published, Rotation, RuleAssistance,
-    RuleCheck, ShownCredentials, SyncedAccount, Unopened, Upcoming,
+    Bridged, ChannelChange, EndpointChange, Examined, Given, LocationChange, NewChannel,
+    NewEndpoint, NewLocation, NewOnboarding, NewTicket, PersonSend, Problem, Published, Rotation,
+    RuleAssistance, RuleCheck, ShownCredentials, SyncedAccount, Unopened, Upcoming,
 };
 pub use store::Connection as DatabaseConnection;

@@ -15,7 +15,7 @@ use zeroize::Zeroizing;
 
 use crate::domain::ids::LocationId;
 
-pub use self::random::{random_digits, random_word};
+pub use self::random::{random_digits, random_key_word, random_word};
 pub use self::secret::Secret;
 
 /// The bytes of an AES-256 key.

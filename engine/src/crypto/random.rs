@@ -31,6 +31,11 @@ pub fn random_word() -> Secret {
     Secret::new(hex::encode(&random_bytes()[..16]))
 }
 
+/// A word of 64 hexadecimal digits: as hard to guess as a key.
+pub fn random_key_word() -> Secret {
+    Secret::new(hex::encode(&random_bytes()[..]))
+}
+
 fn random_bytes() -> Zeroizing<[u8; KEY_BYTES]> {
     let mut bytes = Zeroizing::new([0; KEY_BYTES]);
     bytes.copy_from_slice(&Key::<Aes256Gcm>::generate());
@@ -48,5 +53,6 @@ mod tests {
         assert!(one.expose().bytes().all(|byte| byte.is_ascii_digit()));
         assert!(!one.matches(&other));
         assert_eq!(random_word().expose().len(), 32);
+        assert_eq!(random_key_word().expose().len(), 64);
     }
 }

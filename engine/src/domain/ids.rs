@@ -118,6 +118,8 @@ ids! {
     NoteId = "note";
     /// A number on its way to being connected.
     OnboardingId = "onb";
+    /// What lets a page of a location's website connect one number.
+    TicketId = "tkt";
     /// A webhook item that belongs to no channel we know.
     UnroutedId = "unr";
     /// A bearer token of the API.

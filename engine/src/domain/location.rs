@@ -6,6 +6,7 @@ use serde_json::{Map, Value};
 
 use super::hours::{Calendar, Holidays, OpeningHours};
 use super::ids::LocationId;
+use super::origin::Origin;
 use super::quiet::QuietHours;
 use super::time::{Span, Timestamp};
 
@@ -43,6 +44,8 @@ impl Location {
 const IDLE: Span = Span::days(30);
 /// How long before the service window closes rules are told, unless `vars.window_warning` says otherwise.
 const WINDOW_WARNING: Span = Span::hours(1);
+/// Websites of one location at most: a shop has one or two, an agency with its customers' pages a dozen.
+const MAX_ORIGINS: usize = 50;
 
 impl LocationSettings {
     /// How long a customer is away before a message of theirs begins anew.
@@ -88,6 +91,9 @@ impl LocationSettings {
                 ));
             }
         }
+        if self.origins.len() > MAX_ORIGINS {
+            return Err(format!("origins: at most {MAX_ORIGINS} may be named"));
+        }
         Ok(())
     }
 }
@@ -120,6 +126,8 @@ pub struct LocationSettings {
     pub sequence_ms: Option<Span>,
     /// When rules that answer a program rest.
     pub loop_guard: LoopGuard,
+    /// The websites from which numbers may be connected, such as `https://bots.cafe.example`.
+    pub origins: Vec<Origin>,
 }
 
 /// When a conversation goes round in circles. Zero is no limit.
@@ -167,6 +175,7 @@ impl Default for LocationSettings {
             gather_ms: None,
             sequence_ms: None,
             loop_guard: LoopGuard::default(),
+            origins: Vec::new(),
         }
     }
 }

@@ -21,6 +21,7 @@ pub mod misfire;
 pub mod note;
 pub mod occurrence;
 pub mod onboarding;
+pub mod origin;
 pub mod quiet;
 pub mod request;
 pub mod rule;
@@ -28,6 +29,7 @@ pub mod run;
 pub mod shift;
 pub mod snapshot;
 pub mod template;
+pub mod ticket;
 pub mod time;
 pub mod window;
 #[cfg(test)]

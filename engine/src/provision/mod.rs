@@ -13,6 +13,7 @@ mod person;
 mod replay;
 pub(crate) mod rule;
 mod template;
+mod ticket;
 mod token;
 mod verdict;
 
@@ -25,6 +26,7 @@ pub use self::onboarding::{Given, NewOnboarding};
 pub use self::person::PersonSend;
 pub use self::rule::{Published, RuleAssistance, RuleCheck, Upcoming};
 pub use self::template::SyncedAccount;
+pub use self::ticket::{Bridged, NewTicket};
 
 use crate::core::Core;
 use crate::script::testing::Report;

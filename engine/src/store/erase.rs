@@ -38,7 +38,7 @@ use AtOnce::{Everything, Nothing, Where};
 type Table = (&'static str, &'static str, AtOnce);
 
 /// All of them. Who adds a table to the database adds it here.
-const TABLES: [Table; 24] = [
+const TABLES: [Table; 25] = [
     ("rejoinder_lane", "conversation_id", Everything),
     ("rejoinder_schedule", "rule_id, handler, cron", Everything),
     (
@@ -61,6 +61,7 @@ const TABLES: [Table; 24] = [
     ("rejoinder_channel", "id", Everything),
     ("rejoinder_endpoint", "name", Everything),
     ("rejoinder_onboarding", "id", Everything),
+    ("rejoinder_bridge_ticket", "id", Everything),
     ("rejoinder_token", "id", Everything),
     ("rejoinder_rule", "id", Everything),
     ("rejoinder_rule_version", "rule_id, version", Nothing),

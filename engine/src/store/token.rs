@@ -39,6 +39,19 @@ impl Store {
         Ok(Entity::find().count(&self.reader).await? > 0)
     }
 
+    /// Whether a token is there and opens a location.
+    pub(crate) async fn is_token_of(
+        &self,
+        id: TokenId,
+        location_id: LocationId,
+    ) -> Result<bool, Error> {
+        let row = Entity::find_by_id(id.uuid()).one(&self.reader).await?;
+        Ok(row.is_some_and(|row| {
+            row.location_id
+                .is_none_or(|only| only == location_id.uuid())
+        }))
+    }
+
     /// The token whose hash this is.
     pub(crate) async fn token(&self, hash: &str) -> Result<Option<TokenRow>, Error> {
         let row = Entity::find()

@@ -69,6 +69,19 @@ impl Engine {
         location_id: LocationId,
         new: NewOnboarding,
     ) -> Result<Onboarding, Problem> {
+        let stored = self.new_onboarding(location_id, new).await?;
+        let id = stored.onboarding.id;
+        self.core.store.write(BeginOnboarding(stored)).await?;
+        self.run_onboarding(location_id, id, Given::default(), Errand::Rest)
+            .await
+    }
+
+    /// An onboarding of which no step was taken, as it will be stored.
+    pub(super) async fn new_onboarding(
+        &self,
+        location_id: LocationId,
+        new: NewOnboarding,
+    ) -> Result<StoredOnboarding, Problem> {
         let core = &self.core;
         let (adapter, route) = route_of(core, &new.route)?;
         let given = checked(route, new.given)?;
@@ -95,10 +108,7 @@ impl Engine {
         };
         let key = core.setup.data_key(location_id).await?;
         setup::seal_onboarding(&key, &mut stored, &given.secrets);
-        let id = stored.onboarding.id;
-        core.store.write(BeginOnboarding(stored)).await?;
-        self.run_onboarding(location_id, id, Given::default(), Errand::Rest)
-            .await
+        Ok(stored)
     }
 
     /// Goes on with an onboarding: takes what is given, and the steps that are not settled.
