@@ -14,7 +14,7 @@ use super::super::log::{self, Outcome, ReceivedMessage, ReceivedSignal};
 use super::super::server::{Answer, Call, Dropped, Taken, carry, json};
 use super::super::statuses::{self, Subject};
 use super::super::world::{WindowRule, World, plain, read};
-use super::{check, graph, number, templates, title};
+use super::{check, graph, number, signup, templates, title};
 
 /// The code of too many requests to one number.
 pub(super) const RATE_CODE: i64 = 130_429;
@@ -28,6 +28,11 @@ pub(in super::super) async fn answer(
 ) -> Result<Answer, Dropped> {
     let mut path = call.path.trim_start_matches('/').splitn(3, '/');
     match (path.next(), path.next(), path.next()) {
+        (Some("sdk.js"), None, None) => Ok(signup::sdk()),
+        (Some(version), Some("dialog"), Some("oauth")) if is_version(version) => {
+            let graph = graph::MetaGraph::new(world);
+            Ok(signup::dialog(&graph, world, call))
+        }
         (Some(version), Some(number), Some("messages")) if is_version(version) => {
             if call.method != Method::POST {
                 return Ok(refusal(world, 100, "Unsupported request method."));

@@ -12,6 +12,7 @@ use rejoinder_engine::domain::time::{Span, Timestamp};
 use serde_json::{Map, Value, json};
 
 use super::super::world::{World, lock, plain};
+use super::signup::SignUps;
 use super::{MetaNumber, Registration};
 
 pub(super) use self::manage::answer;
@@ -143,6 +144,7 @@ pub(super) struct State {
     phones: BTreeMap<String, MetaPhone>,
     tokens: BTreeMap<String, MetaToken>,
     codes: BTreeMap<String, Code>,
+    pub(super) sign_ups: SignUps,
 }
 
 impl Graph {
@@ -320,7 +322,7 @@ impl MetaGraph {
         self.state().apps.get(id).cloned()
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    pub(super) fn state(&self) -> MutexGuard<'_, State> {
         self.world.meta_graph.state()
     }
 }

@@ -5,6 +5,7 @@ mod check;
 mod face;
 mod graph;
 mod number;
+mod signup;
 mod templates;
 mod webhook;
 
@@ -19,6 +20,7 @@ use super::world::{Pushed, World, read};
 
 pub use self::graph::{MetaAccount, MetaApp, MetaGraph, MetaPhone, MetaToken, Portfolios};
 pub use self::number::MetaNumber;
+pub use self::signup::{LoginAnswer, SignUp, SignUpCompany, SignUpOrder};
 pub use self::webhook::{
     Arrival, StatusUpdate, batch, button_tap, echo, history, history_declined, image, list_choice,
     location, message, news, reaction, status, template_tap, template_update, text_message,
