@@ -1,7 +1,7 @@
 //! Who asks: the bearer token of a request. Knows no route.
 
 use rejoinder_engine::Engine;
-use rejoinder_engine::domain::ids::LocationId;
+use rejoinder_engine::domain::ids::{LocationId, TokenId};
 use rejoinder_engine::store::TokenRow;
 use warp::http::HeaderMap;
 use warp::http::header::AUTHORIZATION;
@@ -30,6 +30,11 @@ impl Caller {
         self.token
             .location_id
             .is_none_or(|only| only == location_id)
+    }
+
+    /// Its token.
+    pub(crate) fn token_id(&self) -> TokenId {
+        self.token.id
     }
 
     /// Whether the caller operates the whole server, not one location.

@@ -6,6 +6,7 @@
 mod api;
 mod auth;
 pub mod body;
+pub mod bridge;
 pub mod cli;
 pub mod config;
 pub mod demo;

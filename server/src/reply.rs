@@ -7,7 +7,8 @@ use rejoinder_engine::simulate::Report;
 use rejoinder_engine::{Problem, store};
 use serde::Serialize;
 use warp::http::header::{
-    ALLOW, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
+    ALLOW, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, LOCATION, REFERRER_POLICY,
+    RETRY_AFTER, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
 };
 use warp::http::{HeaderValue, StatusCode};
 use warp::reply::Response;
@@ -61,6 +62,15 @@ pub enum Error {
     /// The provider could not be asked.
     #[error("{0}")]
     Provider(String),
+    /// A page of another website asks.
+    #[error("this answers only to the server's own page, at {0}")]
+    Foreign(String),
+    /// The ticket was used.
+    #[error("this ticket was used already; make a new one")]
+    TicketUsed,
+    /// The ticket's time is over, or there never was such a ticket: the two look the same.
+    #[error("this ticket has expired; make a new one")]
+    TicketExpired,
     /// Too much is waiting, or the database does not answer.
     #[error("the server cannot do this at the moment; try again in a few seconds")]
     Overloaded,
@@ -87,6 +97,9 @@ impl Error {
             Self::Script(_) => "script",
             Self::Tests(_) => "tests",
             Self::Provider(_) => "provider",
+            Self::Foreign(_) => "foreign_origin",
+            Self::TicketUsed => "ticket_used",
+            Self::TicketExpired => "ticket_expired",
             Self::Overloaded => "unavailable",
         }
     }
@@ -103,6 +116,8 @@ impl Error {
             Self::Invalid(_) | Self::Script(_) | Self::Tests(_) => StatusCode::UNPROCESSABLE_ENTITY,
             Self::Conflict(_) => StatusCode::CONFLICT,
             Self::Provider(_) => StatusCode::BAD_GATEWAY,
+            Self::Foreign(_) => StatusCode::FORBIDDEN,
+            Self::TicketUsed | Self::TicketExpired => StatusCode::GONE,
             Self::Overloaded => StatusCode::SERVICE_UNAVAILABLE,
         }
     }
@@ -256,6 +271,37 @@ pub fn handshake(challenge: String) -> Response {
 /// A webhook was not accepted.
 pub fn refused() -> Response {
     plain(StatusCode::FORBIDDEN, REFUSED)
+}
+
+/// A page for a browser, which may load what `policy` says and nothing else, and stands in no other page.
+pub fn page(html: String, policy: &str) -> Response {
+    let mut response = text(StatusCode::OK, "text/html; charset=utf-8", html);
+    let headers = response.headers_mut();
+    if let Ok(policy) = HeaderValue::from_str(policy) {
+        headers.insert(CONTENT_SECURITY_POLICY, policy);
+    }
+    // Any other policy cuts the page off from the one of another website that opened it and is to be told.
+    headers.insert(
+        "cross-origin-opener-policy",
+        HeaderValue::from_static("unsafe-none"),
+    );
+    headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    headers.insert(X_FRAME_OPTIONS, HeaderValue::from_static("DENY"));
+    response
+}
+
+/// A part of a page: a script, a style, a picture.
+pub fn part(content_type: &'static str, content: &'static str) -> Response {
+    text(StatusCode::OK, content_type, content.to_owned())
+}
+
+/// What was asked for is at another place of this server.
+pub fn elsewhere(place: &str) -> Response {
+    let mut response = plain(StatusCode::TEMPORARY_REDIRECT, "");
+    if let Ok(place) = HeaderValue::from_str(place) {
+        response.headers_mut().insert(LOCATION, place);
+    }
+    response
 }
 
 /// The process lives.

@@ -21,6 +21,7 @@ use warp::reply::Response;
 
 use crate::api;
 use crate::body::Reader;
+use crate::bridge::{self, Bridge, BridgeOptions};
 use crate::refusals::Refusals;
 use crate::reply;
 use crate::webhooks::{self, Webhooks};
@@ -47,6 +48,8 @@ pub struct ServeOptions {
     pub body_deadline: Duration,
     /// How long requests at work may take to end when the server stops.
     pub drain_deadline: Duration,
+    /// The page on which businesses sign their numbers up.
+    pub bridge: BridgeOptions,
 }
 
 impl Default for ServeOptions {
@@ -58,6 +61,7 @@ impl Default for ServeOptions {
             header_deadline: Duration::from_secs(10),
             body_deadline: Duration::from_secs(10),
             drain_deadline: Duration::from_secs(25),
+            bridge: BridgeOptions::default(),
         }
     }
 }
@@ -226,6 +230,11 @@ fn filter(
         refusals: Refusals::default(),
     });
     let api = api::routes(engine.clone(), reader.clone());
+    let bridge = bridge::routes(Bridge::new(
+        engine.clone(),
+        reader.clone(),
+        options.bridge.clone(),
+    ));
     let healthz = warp::path!("healthz").map(reply::healthy);
     let engine = engine.clone();
     let readyz = warp::path!("readyz").then(move || {
@@ -234,6 +243,8 @@ fn filter(
     });
     webhooks
         .or(api)
+        .unify()
+        .or(bridge)
         .unify()
         .or(healthz)
         .unify()

@@ -22,6 +22,7 @@ pub(crate) mod requests;
 pub(crate) mod rules;
 pub(crate) mod templates;
 pub(crate) mod tests;
+pub(crate) mod tickets;
 pub(crate) mod unrouted;
 
 use bytes::Buf;
@@ -37,6 +38,7 @@ use warp::{Filter, Rejection};
 use crate::auth::Caller;
 use crate::body::Reader;
 use crate::reply::Error;
+pub(crate) use request::read_json;
 use request::{Query, Request, Scoped, id};
 
 /// Bytes of a request's body at most: the largest script has 64 KiB.
@@ -99,6 +101,7 @@ async fn route(path: &str, request: Request) -> Result<Response, Error> {
                 [] => locations::one(&scoped).await,
                 ["channels", rest @ ..] => channels::route(rest, &scoped).await,
                 ["onboardings", rest @ ..] => onboardings::route(rest, &scoped).await,
+                ["bridge-tickets"] => tickets::route(&scoped).await,
                 ["doctor", rest @ ..] => doctor::route(rest, &scoped).await,
                 ["endpoints", rest @ ..] => endpoints::route(rest, &scoped).await,
                 ["rules", rest @ ..] => rules::route(rest, &scoped).await,

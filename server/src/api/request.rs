@@ -39,23 +39,31 @@ pub(crate) struct Scoped {
 impl Request {
     /// The body as JSON.
     pub(crate) fn json<T: DeserializeOwned>(&self) -> Result<T, Error> {
-        let content_type = self.headers.get(CONTENT_TYPE);
-        let is_json = content_type
-            .and_then(|value| value.to_str().ok())
-            .and_then(|value| value.split(';').next())
-            .is_some_and(|value| value.trim().eq_ignore_ascii_case("application/json"));
-        if !is_json {
-            return Err(Error::MediaType);
-        }
-        serde_json::from_slice(&self.body).map_err(|error| {
-            let sentence = format!("the body does not read: {}", untold(&error));
-            if error.is_data() {
-                Error::Invalid(sentence)
-            } else {
-                Error::invalid(sentence)
-            }
-        })
+        read_json(&self.headers, &self.body)
     }
+}
+
+/// A body as JSON, if its sender says that it is.
+pub(crate) fn read_json<T: DeserializeOwned>(
+    headers: &HeaderMap,
+    body: &Bytes,
+) -> Result<T, Error> {
+    let content_type = headers.get(CONTENT_TYPE);
+    let is_json = content_type
+        .and_then(|value| value.to_str().ok())
+        .and_then(|value| value.split(';').next())
+        .is_some_and(|value| value.trim().eq_ignore_ascii_case("application/json"));
+    if !is_json {
+        return Err(Error::MediaType);
+    }
+    serde_json::from_slice(body).map_err(|error| {
+        let sentence = format!("the body does not read: {}", untold(&error));
+        if error.is_data() {
+            Error::Invalid(sentence)
+        } else {
+            Error::invalid(sentence)
+        }
+    })
 }
 
 /// What is wrong with a text, without the value that is: it may be a secret in the wrong place.

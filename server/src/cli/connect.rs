@@ -7,6 +7,7 @@ use rejoinder_engine::domain::ids::OnboardingId;
 use rejoinder_engine::domain::onboarding::{Facts, Onboarding, StepState};
 use rejoinder_engine::{Engine, Given, NewOnboarding};
 
+use super::ticket::Ticket;
 use super::{Failure, open, secret};
 use crate::api::onboardings::{OnboardingJson, OnboardingsJson, RoutesJson};
 use crate::out::{self, Format};
@@ -21,6 +22,7 @@ const NAME: usize = 12;
 pub(super) enum Command {
     /// Show the ways to connect a number, and what each asks for
     Routes,
+    Ticket(Ticket),
     /// Begin to connect a number, and go as far as it gets
     Start(Start),
     /// Go on with what is not done yet
@@ -125,6 +127,7 @@ impl Command {
                 routes(engine, format);
                 Ok(())
             }
+            Self::Ticket(ticket) => ticket.run(engine, format).await,
             Self::Start(start) => {
                 let location = open::location(engine, start.more.location.as_deref()).await?;
                 let new = NewOnboarding {

@@ -21,6 +21,7 @@ mod serve;
 mod simulate;
 mod template;
 mod test;
+mod ticket;
 mod token;
 mod traffic;
 

@@ -16,6 +16,7 @@ use rejoinder_adapters::twilio::TwilioConfig;
 use rejoinder_engine::crypto::{Secret, Vault};
 use url::{Host, Url};
 
+use crate::bridge::BridgeOptions;
 use crate::serve::ServeOptions;
 use layers::Layers;
 
@@ -152,6 +153,14 @@ impl Config {
                 header_deadline: seconds("header_deadline_s")?,
                 body_deadline: seconds("body_deadline_s")?,
                 drain_deadline: seconds("drain_deadline_s")?,
+                bridge: BridgeOptions {
+                    app_id: layers.text("meta.app_id").trim().to_owned(),
+                    config_id: layers.text("meta.config_id").trim().to_owned(),
+                    version: layers.text("meta.version").to_owned(),
+                    sdk_url: base_url(layers, "meta.sdk_url")?,
+                    dialog_url: base_url(layers, "meta.dialog_url")?,
+                    graph_url: base_url(layers, "meta.base_url")?,
+                },
             },
             database_url: Secret::new(database_url),
             meta_app_id: layers.text("meta.app_id").to_owned(),

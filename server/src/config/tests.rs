@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{Config, ConfigError};
+use crate::bridge::BridgeOptions;
 
 fn variables(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
     pairs
@@ -27,6 +28,7 @@ fn without_anything_said_the_defaults_hold() {
     let adapters = rejoinder_adapters::Config::default();
     assert_eq!(config.adapters.meta.base_url, adapters.meta.base_url);
     assert_eq!(config.adapters.meta.version, adapters.meta.version);
+    assert_eq!(config.serve.bridge, BridgeOptions::default());
     assert!(config.adapters.meta.app.is_none());
     assert_eq!(config.adapters.twilio, adapters.twilio);
 }
