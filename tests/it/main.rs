@@ -3,6 +3,7 @@
 mod anew;
 mod backpressure;
 mod beginnings;
+mod bridge;
 mod bursts;
 mod cancelling;
 mod chance;
