@@ -4,7 +4,10 @@ use rejoinder_adapters::simulator::meta::{self as meta_face};
 use rejoinder_engine::crypto::Secret;
 use rejoinder_engine::domain::endpoint::Method;
 use rejoinder_engine::domain::ids::{ChannelId, LocationId};
-use rejoinder_engine::{ChannelChange, EndpointChange, Engine, NewEndpoint, ShownCredentials};
+use rejoinder_engine::{
+    ChannelChange, EndpointChange, Engine, Given, NewEndpoint, NewOnboarding, Problem,
+    ShownCredentials, store,
+};
 use sea_orm::{ConnectionTrait as _, Statement};
 use serde_json::json;
 
@@ -121,6 +124,35 @@ on_both! {
         assert!(world.accept(&body).await.is_err());
         assert_eq!(engine.store().of(other_location).events(None, 9).await.expect("events").len(), 0);
         assert_eq!(engine.store().unrouted(None, 9).await.expect("rows").len(), 0);
+    }
+
+    async fn what_an_onboarding_was_given_opens_only_in_its_own_row_and_version(world: World) {
+        let (engine, location_id) = (&world.engine, world.location_id);
+        let mut ids = Vec::new();
+        for token in ["EAAGone", "EAAGother"] {
+            let given = Given {
+                secrets: [("access_token", Secret::new(token))].into_iter().collect(),
+                ..Given::default()
+            };
+            let new = NewOnboarding { route: "meta-keys".into(), name: token.into(), given };
+            ids.push(engine.begin_onboarding(location_id, new).await.expect("it begins").id);
+        }
+        let resume = async |nth: usize| engine.continue_onboarding(location_id, ids[nth], Given::default()).await;
+        resume(1).await.expect("it opens");
+        let secrets = |name: &str| format!("(SELECT secrets FROM rejoinder_onboarding WHERE name = '{name}')");
+        let set = |column: &str, value: &str| {
+            format!("UPDATE rejoinder_onboarding SET {column} = {value} WHERE name = 'EAAGother'")
+        };
+        let before = read(engine, &format!("SELECT {}", secrets("EAAGother"))).await;
+        assert!(!before.contains("EAAG"), "{before}");
+        tamper(&world, &set("secrets", &secrets("EAAGone"))).await;
+        assert!(matches!(resume(1).await, Err(Problem::Store(store::Error::Sealed(_)))));
+        tamper(&world, &set("secrets", &format!("'{before}'"))).await;
+        resume(1).await.expect("it opens again");
+        // Each step seals anew: what was sealed before is of an older version.
+        tamper(&world, &set("secrets", &format!("'{before}'"))).await;
+        assert!(matches!(resume(1).await, Err(Problem::Store(store::Error::Sealed(_)))));
+        resume(0).await.expect("the other is as it was");
     }
 
     async fn headers_open_only_in_their_own_row_column_location_and_version(world: World) {
