@@ -149,7 +149,7 @@ pub const YES: &str = "yes";
 pub const NO: &str = "no";
 
 /// What taking a step came to.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Progress {
     /// How the step stands.
     pub outcome: StepOutcome,
@@ -164,7 +164,7 @@ pub struct Progress {
 }
 
 /// How a step stands after it was taken.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub enum StepOutcome {
     /// It is done: what came of it, in a sentence.
     Done(String),

@@ -1,5 +1,7 @@
 //! Meta's Embedded Signup: with a code and with a token, on a phone as well.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use rejoinder_adapters::simulator::meta::{MetaApp, MetaGraph, MetaToken};
@@ -290,6 +292,39 @@ async fn a_provider_that_does_not_answer_in_time_is_asked_again() {
     let (onboarding, failed) = persist(&desk, begun).await;
     assert_eq!(failed.len(), 1);
     assert_eq!(onboarding["state"], "waiting", "{onboarding}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_step_learnt_is_kept_though_another_process_was_at_it_as_well() {
+    let desk = Desk::new().await;
+    let (graph, number) = business(&desk);
+    desk.write("code", &graph.code(TOKEN, None));
+    let is_asked = Arc::new(AtomicBool::new(false));
+    let asked = Arc::clone(&is_asked);
+    let is_first = move |request: &Request<'_>| {
+        request.text == "access_token" && !asked.swap(true, Ordering::SeqCst)
+    };
+    let slow = Fault::Delay(Span::seconds(3));
+    desk.simulator.fault_next_when(1, is_first, slow);
+    let usual = ["connect", "start", "meta-signup", "--name", "Loja"];
+    let mut first = desk.begin(&[&usual[..], &["--credential", "code=@code"]].concat());
+    let began = std::time::Instant::now();
+    while !is_asked.load(Ordering::SeqCst) {
+        assert!(began.elapsed() < PATIENCE, "it gets that far");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let down = graph_error(503, &json!({ "message": "Try again", "code": 2 }));
+    once(&desk.simulator, "GET", "access_token", down);
+    let listed = desk.json(&["connect", "list"]).await;
+    let id = listed["onboardings"][0]["id"].as_str().expect("an id");
+    let second = desk.json(&["connect", "resume", id]).await;
+    assert_eq!(step(&second, "token")["state"], "failed", "{second}");
+    let first = first.wait().expect("it ends");
+    assert!(!first.success(), "it says that it does not go on");
+    // The code is used up: without the token of the first there would be none.
+    let resumed = desk.json(&["connect", "resume", id]).await;
+    assert_eq!(step(&resumed, "token")["state"], "done", "{resumed}");
+    first_message(&desk, &number, &resumed).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -2,8 +2,10 @@
 //! kept before the next one is taken, so that it can be resumed after whatever happened.
 
 mod steps;
+mod written;
 
-pub(super) use self::steps::{Urls, read_templates, write_down};
+pub(super) use self::steps::{Urls, read_templates};
+pub(super) use self::written::write_down;
 
 use std::collections::BTreeSet;
 
@@ -14,7 +16,7 @@ use crate::domain::ids::{LocationId, OnboardingId};
 use crate::domain::onboarding::{Facts, Onboarding, Step, StepState};
 use crate::engine::Engine;
 use crate::setup;
-use crate::store::{BeginOnboarding, DeleteOnboarding, SaveOnboarding, StoredOnboarding};
+use crate::store::{BeginOnboarding, DeleteOnboarding, StoredOnboarding};
 
 /// Letters of a field's value at most; a token has some 300.
 const MAX_VALUE_BYTES: usize = 4_096;
@@ -249,12 +251,6 @@ fn busy() -> Problem {
     Problem::Store(crate::store::Error::Conflict(
         "somebody is at this onboarding at the moment; look again in a few seconds".to_owned(),
     ))
-}
-
-/// Notes what came of it, unless somebody else was quicker.
-async fn keep(core: &Core, stored: &StoredOnboarding) -> Result<(), Problem> {
-    let was_first = core.store.write(SaveOnboarding(stored.clone())).await?;
-    was_first.then_some(()).ok_or_else(busy)
 }
 
 /// The route of a name, with its adapter.

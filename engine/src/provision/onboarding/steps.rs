@@ -4,27 +4,29 @@ use std::time::Duration;
 
 use sha2::{Digest, Sha256};
 
-use super::{Given, keep};
+use super::{Given, busy};
 use crate::adapter::{
     Adapter, CHANNEL_STEP, Case, ChannelDraft, Credentials, MESSAGE_STEP, Onboard, Progress,
-    StepError, StepOutcome, TEMPLATES_STEP,
+    StepError, TEMPLATES_STEP,
 };
 use crate::core::Core;
 use crate::crypto::DataKey;
 use crate::domain::channel::Channel;
 use crate::domain::contact::Phone;
 use crate::domain::ids::{ChannelId, LocationId};
-use crate::domain::onboarding::{Onboarding, Reports, Step, StepState};
+use crate::domain::onboarding::{Onboarding, Reports, StepState};
 use crate::domain::time::{Span, Timestamp};
 use crate::engine::Engine;
 use crate::provision::{ChannelChange, NewChannel, Problem, template};
 use crate::setup;
-use crate::store::{self, StoredOnboarding};
+use crate::store::{self, SaveOnboarding, StoredOnboarding};
 
 /// A step takes no longer: a handful of requests of eight seconds each.
 const STEP: Duration = Duration::from_secs(90);
 /// Messages of the channel that are searched for the test word.
 const MAX_SEARCHED: u64 = 500;
+/// How often a step's outcome is laid over what other processes kept meanwhile.
+const MAX_RESCUES: usize = 5;
 /// The fact that holds the word of the first message.
 const TEST_WORD: &str = "test_word";
 /// The fact that holds the address which opens WhatsApp with that word.
@@ -80,9 +82,12 @@ impl Journey<'_> {
             MESSAGE_STEP => self.message().await?,
             _ => self.take(name, &secrets).await?,
         };
-        let state = self.note(name, taken, &secrets);
-        self.keep().await?;
-        Ok(state)
+        let state = self.note(name, &taken, &secrets);
+        if self.is_kept().await? {
+            return Ok(state);
+        }
+        self.rescue(name, &taken, &secrets).await?;
+        Err(busy())
     }
 
     /// Forgets the secrets once the channel has them and nothing more is to be done.
@@ -95,12 +100,51 @@ impl Journey<'_> {
         self.keep().await
     }
 
+    /// Another process was quicker: what came of the step is kept over what that process kept, unless the step
+    /// is settled there. A code can be exchanged once, and nobody has its token but us.
+    async fn rescue(
+        &mut self,
+        name: &str,
+        taken: &Result<Progress, StepError>,
+        secrets: &Credentials,
+    ) -> Result<(), Problem> {
+        let store = &self.engine.core.store;
+        let Onboarding {
+            location_id, id, ..
+        } = self.stored.onboarding;
+        for _ in 0..MAX_RESCUES {
+            let stored = store.of(location_id).onboarding(id).await?;
+            self.stored = stored.ok_or(Problem::Missing("onboarding"))?;
+            self.secrets = setup::open_onboarding(&self.key, &self.stored)?;
+            let step = self.stored.onboarding.step(name);
+            let is_settled = step.is_some_and(|step| step.state.is_settled());
+            if is_settled || taken.is_err() {
+                break;
+            }
+            self.note(name, taken, secrets);
+            if self.is_kept().await? {
+                break;
+            }
+        }
+        Ok(())
+    }
+
     async fn keep(&mut self) -> Result<(), Problem> {
-        let core = &self.engine.core;
+        let is_kept = self.is_kept().await?;
+        is_kept.then_some(()).ok_or_else(busy)
+    }
+
+    /// Notes what is in hand, unless another process was quicker.
+    async fn is_kept(&mut self) -> Result<bool, Problem> {
         self.stored.version += 1;
-        self.stored.onboarding.updated_at = core.clock.now();
+        self.stored.onboarding.updated_at = self.now();
         setup::seal_onboarding(&self.key, &mut self.stored, &self.secrets);
-        keep(core, &self.stored).await
+        let save = SaveOnboarding(self.stored.clone());
+        Ok(self.engine.core.store.write(save).await?)
+    }
+
+    pub(super) fn now(&self) -> Timestamp {
+        self.engine.core.clock.now()
     }
 
     /// What the channel has, and over it what was given here.
@@ -155,7 +199,7 @@ impl Journey<'_> {
             channel_webhook_url: &urls.own,
             reports,
             since: onboarding.created_at,
-            now: self.engine.core.clock.now(),
+            now: self.now(),
         }
     }
 
@@ -279,86 +323,6 @@ impl Journey<'_> {
             )),
         }))
     }
-
-    /// Takes up what a step learnt, and writes down what came of it.
-    fn note(
-        &mut self,
-        name: &str,
-        taken: Result<Progress, StepError>,
-        secrets: &Credentials,
-    ) -> StepState {
-        if let Ok(progress) = &taken {
-            for (name, secret) in progress.secrets.iter() {
-                self.secrets.set(name, secret.clone());
-            }
-            self.stored.onboarding.facts.extend(progress.facts.clone());
-            for spent in &progress.spent {
-                self.secrets.remove(spent);
-            }
-        }
-        let now = self.engine.core.clock.now();
-        let onboarding = &mut self.stored.onboarding;
-        let (location_id, id) = (onboarding.location_id, onboarding.id);
-        let mut steps = onboarding.steps.iter_mut();
-        let Some(step) = steps.find(|step| step.name == name) else {
-            return StepState::Failed;
-        };
-        write_down(step, taken, secrets, now);
-        tracing::info!(
-            location.id = %location_id,
-            onboarding.id = %id,
-            step = name,
-            state = step.state.name(),
-            code = step.failure.as_ref().map(|failure| failure.code.as_str()),
-            "a step of an onboarding was taken"
-        );
-        step.state
-    }
-}
-
-/// Writes down what came of a step; what it was told or learnt that must stay hidden is not repeated.
-pub(in crate::provision) fn write_down(
-    step: &mut Step,
-    taken: Result<Progress, StepError>,
-    secrets: &Credentials,
-    now: Timestamp,
-) {
-    let mut hidden = secrets.clone();
-    step.attempts = step.attempts.saturating_add(1);
-    step.at = Some(now);
-    step.ask = None;
-    step.failure = None;
-    (step.state, step.says) = match taken {
-        Ok(progress) => {
-            for (name, secret) in progress.secrets.iter() {
-                hidden.set(name, secret.clone());
-            }
-            step.evidence = progress.evidence;
-            match progress.outcome {
-                StepOutcome::Done(says) => (StepState::Done, says),
-                StepOutcome::Skipped(why) => (StepState::Skipped, why),
-                StepOutcome::Waiting(what_for) => (StepState::Waiting, what_for),
-                StepOutcome::Ask(ask) => {
-                    let says = format!("'{}' is needed", ask.field);
-                    step.ask = Some(ask);
-                    (StepState::Asking, says)
-                }
-            }
-        }
-        Err(error) => {
-            step.evidence = error.evidence;
-            step.ask = error.ask.map(|ask| *ask);
-            let failure = step.failure.insert(*error.failure);
-            failure.detail = hidden.hide(&failure.detail);
-            failure.fix = hidden.hide(&failure.fix);
-            (StepState::Failed, failure.detail.clone())
-        }
-    };
-    for evidence in &mut step.evidence {
-        evidence.says = hidden.hide(&evidence.says);
-        evidence.request = hidden.hide(&evidence.request);
-    }
-    step.says = hidden.hide(&step.says);
 }
 
 /// Reads the list of templates of a channel's account, as a step.
