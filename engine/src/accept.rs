@@ -109,15 +109,41 @@ async fn take(
         verified_by: vec![verified_by],
     };
     let newer;
-    if received.items.iter().any(|item| routing.is_nowhere(item)) {
+    if received.items.iter().any(|item| routing.is_homeless(item)) {
         newer = fresh(core).await?;
         routing.channels = &newer;
     }
-    let counts = record(&routing, received.items).await?;
+    let mut counts = record(&routing, &received.items).await?;
+    if counts.duplicates + counts.dropped > 0 {
+        counts = follow(routing, &received.items, counts).await?;
+    }
     Ok(Accepted {
         reply: adapter.reply(),
         counts,
     })
+}
+
+/// Stores again what went to a channel that is gone by now: its number may have been connected anew meanwhile,
+/// by another process.
+async fn follow(
+    mut routing: Routing<'_>,
+    items: &[Inbound],
+    mut counts: Counts,
+) -> Result<Counts, Error> {
+    let newer = fresh(routing.core).await?;
+    let is_gone = |inbound: &&Inbound| {
+        let ids = routing.channels_of(inbound);
+        ids.iter().any(|id| newer.get(*id).is_none())
+    };
+    let missed: Vec<Inbound> = items.iter().filter(is_gone).cloned().collect();
+    if missed.is_empty() {
+        return Ok(counts);
+    }
+    routing.channels = &newer;
+    let again = record(&routing, &missed).await?;
+    counts.stored += again.stored;
+    counts.unrouted += again.unrouted;
+    Ok(counts)
 }
 
 /// The channels as they are in the database now: one may have been connected a moment ago, by another process.
@@ -189,7 +215,7 @@ pub(crate) async fn repeat(
         verifier,
         verified_by,
     };
-    record(&routing, items).await
+    record(&routing, &items).await
 }
 
 /// Whose secret would verify what comes to a channel's own address.
@@ -223,12 +249,12 @@ fn adapter<'a>(core: &'a Core, provider: &str) -> Result<&'a Arc<dyn Adapter>, E
         .ok_or_else(|| Error::UnknownProvider(provider.to_owned()))
 }
 
-async fn record(routing: &Routing<'_>, items: Vec<Inbound>) -> Result<Counts, Error> {
+async fn record(routing: &Routing<'_>, items: &[Inbound]) -> Result<Counts, Error> {
     let core = routing.core;
     let (mut routed, mut strays) = (Vec::with_capacity(items.len()), Vec::new());
     let (mut locked, mut dropped) = (None, 0);
     for inbound in items {
-        match routing.place(&inbound) {
+        match routing.place(inbound) {
             Place::Channels(channels) => {
                 for setup in channels {
                     routed.push(item(core, setup, inbound.clone()).await?);
@@ -237,7 +263,7 @@ async fn record(routing: &Routing<'_>, items: Vec<Inbound>) -> Result<Counts, Er
             Place::Echo(setup, echo) => routed.push(item(core, setup, *echo).await?),
             Place::Locked(why) => locked = Some(why),
             Place::Deleted => dropped += 1,
-            Place::Nowhere(reason) => strays.push(routing.stray(&inbound, reason)),
+            Place::Nowhere(reason) => strays.push(routing.stray(inbound, reason)),
         }
     }
     let mut counts = match write(core, routed.clone(), strays.clone()).await {
@@ -247,7 +273,7 @@ async fn record(routing: &Routing<'_>, items: Vec<Inbound>) -> Result<Counts, Er
         ) => write_apart(routing, routed, strays).await?,
         other => other?,
     };
-    counts.dropped = dropped;
+    counts.dropped += dropped;
     // Its neighbours are stored, and duplicates when it comes again.
     if let Some(why) = locked {
         return Err(why.into());
@@ -285,6 +311,7 @@ async fn write_apart(
         counts.stored += written.stored;
         counts.duplicates += written.duplicates;
         counts.unrouted += written.unrouted;
+        counts.dropped += written.dropped;
     }
     Ok(counts)
 }
@@ -308,7 +335,7 @@ async fn write(
         stored: recorded.stored,
         duplicates: recorded.duplicates,
         unrouted,
-        dropped: 0,
+        dropped: recorded.dropped,
     };
     core.enqueue_fallbacks(recorded.fallbacks);
     for (location_id, conversation_id) in recorded.settled {

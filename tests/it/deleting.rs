@@ -288,6 +288,34 @@ on_both! {
         assert_eq!(all.rows(world.location_id), []);
     }
 
+    async fn a_number_that_another_process_connects_anew_misses_nothing(world: World) {
+        world.says(ADA, "before").await;
+        let beside = world.beside(&world.vault).await.expect("another process");
+        let anew = async |name: &str| {
+            let id = location(&beside, name).await;
+            connect(&beside, id, &world.number).await;
+            id
+        };
+        let stored = async |customer, text: &str| {
+            let accepted = world.accept(&world.message(customer, text)).await.expect("it is taken");
+            (accepted.counts.stored, accepted.counts.unrouted)
+        };
+        // The server knows neither of the deletion nor of the channel: one whom it knows, and one whom it does not.
+        beside.delete_location(world.location_id).await.expect("it is there");
+        let second = anew("Second").await;
+        assert_eq!(stored(ADA, "to the second").await, (1, 0));
+        assert_eq!(stored(CARL, "to the second").await, (1, 0));
+        beside.delete_location(second).await.expect("it is there");
+        let third = anew("Third").await;
+        assert_eq!(stored(CARL, "to the third").await, (1, 0));
+        // It knows of the deletion, and not yet of the channel.
+        world.engine.delete_location(third).await.expect("it is there");
+        assert_eq!(stored(ADA, "to nobody").await, (0, 0));
+        anew("Fourth").await;
+        assert_eq!(stored(ADA, "to the fourth").await, (1, 0));
+        world.settle().await;
+    }
+
     async fn a_deletion_that_is_killed_is_whole_or_did_not_happen_and_is_finished(world: World) {
         let crm = Crm::start().await;
         let mut world = world;

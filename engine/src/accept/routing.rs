@@ -194,9 +194,18 @@ impl<'a> Routing<'a> {
         Place::Channels(one_each)
     }
 
-    /// Whether an item belongs to no channel.
-    pub(super) fn is_nowhere(&self, inbound: &Inbound) -> bool {
-        matches!(self.place(inbound), Place::Nowhere(_))
+    /// Whether an item belongs to no channel, or to one that was deleted.
+    pub(super) fn is_homeless(&self, inbound: &Inbound) -> bool {
+        matches!(self.place(inbound), Place::Nowhere(_) | Place::Deleted)
+    }
+
+    /// The channels that an item is stored for.
+    pub(super) fn channels_of(&self, inbound: &Inbound) -> Vec<ChannelId> {
+        match self.place(inbound) {
+            Place::Channels(channels) => channels.iter().map(|setup| setup.channel.id).collect(),
+            Place::Echo(setup, _) => vec![setup.channel.id],
+            Place::Locked(_) | Place::Deleted | Place::Nowhere(_) => Vec::new(),
+        }
     }
 
     /// An item to be kept for the operator.

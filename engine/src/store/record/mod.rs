@@ -70,6 +70,8 @@ pub(crate) struct Recorded {
     pub(crate) stored: usize,
     /// Items that were stored before.
     pub(crate) duplicates: usize,
+    /// Items of a location that is gone.
+    pub(crate) dropped: usize,
     /// Places to be remembered once they are on disk.
     places: Vec<(crate::domain::ids::ChannelId, Peer, KnownPeer)>,
     peers_changed: bool,
@@ -178,6 +180,7 @@ impl Recorder<'_> {
     async fn record(&mut self) -> Result<(), Error> {
         let inbound = &self.item.inbound;
         if !self.has_place().await? {
+            self.recorded.dropped += 1;
             return Ok(());
         }
         match &inbound.item {
