@@ -71,6 +71,8 @@ pub struct OnboardingField {
     pub is_secret: bool,
     /// What it is and where to find it, in one sentence.
     pub help: &'static str,
+    /// The fields in which it is found if nobody gives it: once one of them changes, it is found anew.
+    pub within: &'static [&'static str],
 }
 
 impl OnboardingField {
@@ -80,6 +82,7 @@ impl OnboardingField {
             name,
             is_secret: false,
             help,
+            within: &[],
         }
     }
 
@@ -89,7 +92,15 @@ impl OnboardingField {
             name,
             is_secret: true,
             help,
+            within: &[],
         }
+    }
+
+    /// The same, to be found anew once one of these fields changes.
+    #[must_use]
+    pub const fn within(mut self, fields: &'static [&'static str]) -> Self {
+        self.within = fields;
+        self
     }
 }
 

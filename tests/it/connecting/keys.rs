@@ -127,3 +127,66 @@ async fn keys_by_hand_are_checked_as_they_are_given() {
     assert_eq!(account.subscribed.get("111222333"), Some(&Some(own)));
     first_message(&desk, &number, &onboarding).await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_corrected_later_is_looked_at_again_with_all_that_came_of_it() {
+    let desk = Desk::new().await;
+    let (graph, _) = business(&desk);
+    graph.account("300000000000001", "Loja Dois", "2329417887457253");
+    let number = graph.phone(
+        "400000000000002",
+        "300000000000001",
+        "+49 30 222222",
+        "Dois",
+    );
+    graph.token(TOKEN, MetaToken::of(APP_ID, &[WABA, "300000000000001"]));
+    desk.write("token", TOKEN);
+    let usual = ["connect", "start", "meta-keys", "--name", "Loja"];
+    let account = format!("waba_id={WABA}");
+    let more = ["--credential", "access_token=@token", "--field", &account];
+    let begun = desk.json(&[&usual[..], &more].concat()).await;
+    assert_eq!(begun["state"], "waiting", "{begun}");
+    assert_eq!(begun["facts"]["phone_number_id"], NUMBER);
+    let id = begun["id"].as_str().expect("an id").to_owned();
+    let other = "waba_id=300000000000001";
+    let onboarding = desk
+        .json(&["connect", "resume", &id, "--field", other])
+        .await;
+    assert_eq!(onboarding["state"], "waiting", "{onboarding}");
+    assert_eq!(onboarding["facts"]["phone_number_id"], "400000000000002");
+    assert_ne!(onboarding["channel_id"], begun["channel_id"]);
+    first_message(&desk, &number, &onboarding).await;
+
+    // A new token reaches the channel, also after all was done.
+    graph.token(
+        "EAAGrenewedToken9z9z",
+        MetaToken::of(APP_ID, &["300000000000001"]),
+    );
+    desk.write("renewed", "EAAGrenewedToken9z9z");
+    let renewed = [
+        "connect",
+        "resume",
+        &id,
+        "--credential",
+        "access_token=@renewed",
+    ];
+    let renewed = desk.json(&renewed).await;
+    assert_eq!(renewed["state"], "done", "{renewed}");
+    let listed = desk.json(&["channel", "list"]).await.to_string();
+    assert!(listed.contains("9z9z"), "{listed}");
+    let again = desk
+        .json(&[
+            "connect",
+            "resume",
+            &id,
+            "--credential",
+            "access_token=@renewed",
+        ])
+        .await;
+    let attempts = |onboarding: &serde_json::Value| step(onboarding, "account")["attempts"].clone();
+    assert_eq!(
+        attempts(&again),
+        attempts(&renewed),
+        "the same again changes nothing"
+    );
+}

@@ -256,3 +256,27 @@ async fn what_is_wrong_is_asked_for_again() {
     let told = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(told.contains("must stay hidden"), "{told}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_mistyped_sender_is_corrected_and_heard() {
+    let desk = Desk::new().await;
+    let (accounts, number) = business(&desk);
+    let begun = start(&desk, &["--field", "sender=+4930901886"]).await;
+    let id = begun["id"].as_str().expect("an id").to_owned();
+    let says = step(&begun, "sender")["says"].as_str().expect("a sentence");
+    assert!(
+        says.contains("+4930901820"),
+        "it lists what there is: {says}"
+    );
+    let mistaken = begun["channel_id"].clone();
+    let onboarding = desk
+        .json(&["connect", "resume", &id, "--field", "sender=+4930901820"])
+        .await;
+    assert_eq!(onboarding["facts"]["sender"], "+4930901820", "{onboarding}");
+    assert_ne!(onboarding["channel_id"], mistaken, "{onboarding}");
+    let channel = onboarding["channel_id"].as_str().expect("a channel");
+    let sender = accounts.sender_of(SENDER).expect("the sender");
+    let called = sender.details["webhook"]["callback_url"].to_string();
+    assert!(called.contains(channel), "{called}");
+    first_message(&desk, &number, &onboarding).await;
+}

@@ -8,12 +8,10 @@ use serde_json::Value;
 use super::graph::{Graph, GraphError};
 use super::token::with;
 use super::{
-    COEXISTENCE, EVENT, GRANTED, PHONE, PHONE_NUMBER_ID, PIN, WABA_ID, access_token, need_id,
-    yes_or_no,
+    COEXISTENCE, EVENT, GRANTED, PHONE, PHONE_NUMBER_ID, PIN, PIN_DIGITS, WABA_ID, access_token,
+    need_id, yes_or_no,
 };
 
-/// Digits of a two-step verification.
-const PIN_DIGITS: usize = 6;
 /// The event of a sign-up with a number that stays on its phone.
 const COEXISTENCE_EVENT: &str = "FINISH_WHATSAPP_BUSINESS_APP_ONBOARDING";
 /// What is asked of each number.

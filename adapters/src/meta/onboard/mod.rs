@@ -49,6 +49,8 @@ const PACE: u32 = 80;
 const WABA_HELP: &str =
     "The id of the WhatsApp business account; needed only if the token opens several.";
 const NUMBER_HELP: &str = "Meta's id of the phone number; needed only if the account has several.";
+/// Digits of a two-step verification.
+const PIN_DIGITS: usize = 6;
 const PIN_HELP: &str =
     "The six digits of the number's two-step verification, if it has one; otherwise one is made.";
 
@@ -74,7 +76,7 @@ const ROUTES: [OnboardingRoute; 2] = [
                 "The event of the sign-up, such as FINISH or FINISH_WHATSAPP_BUSINESS_APP_ONBOARDING.",
             ),
             OnboardingField::open(WABA_ID, WABA_HELP),
-            OnboardingField::open(PHONE_NUMBER_ID, NUMBER_HELP),
+            OnboardingField::open(PHONE_NUMBER_ID, NUMBER_HELP).within(&[WABA_ID]),
             OnboardingField::open(
                 "business_id",
                 "The id of the business portfolio, as the event tells it.",
@@ -129,7 +131,8 @@ const ROUTES: [OnboardingRoute; 2] = [
             OnboardingField::open(
                 PHONE_NUMBER_ID,
                 "Meta's id of the phone number (App dashboard, WhatsApp, API setup).",
-            ),
+            )
+            .within(&[WABA_ID]),
             OnboardingField::secret(PIN, PIN_HELP),
         ],
         steps: &[

@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::graph::{Graph, GraphError};
 use super::token::with;
-use super::{COEXISTENCE, PHONE_NUMBER_ID, PIN, access_token, need_id};
+use super::{COEXISTENCE, PHONE_NUMBER_ID, PIN, PIN_DIGITS, access_token, need_id};
 
 /// What is asked before a number is registered.
 const BEFORE: &str = "status,platform_type,is_on_biz_app";
@@ -43,6 +43,19 @@ pub(super) async fn register(mut graph: Graph<'_>, case: &Case<'_>) -> Result<Pr
         let help = "six digits: the number's two-step verification, or a new one if it has none";
         return Ok(with(Progress::ask(PIN, help, Vec::new()), graph));
     };
+    // Meta counts wrong ones.
+    let is_pin =
+        pin.expose().len() == PIN_DIGITS && pin.expose().bytes().all(|it| it.is_ascii_digit());
+    if !is_pin {
+        let error = StepError::new(
+            "pin_malformed",
+            "the PIN is not six digits",
+            "give the six digits of the number's two-step verification, without spaces",
+        );
+        return Err(
+            graph.with(error.asks(PIN, "the six digits of the number's two-step verification"))
+        );
+    }
     let body = json!({ "messaging_product": "whatsapp", "pin": pin.expose() });
     match graph
         .post(&format!("{number}/register"), Some(body), token)

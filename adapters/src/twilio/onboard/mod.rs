@@ -50,11 +50,13 @@ const ROUTES: [OnboardingRoute; 1] = [OnboardingRoute {
         OnboardingField::open(
             SENDER,
             "The sender's number, such as +4930901820; needed only if the account has several.",
-        ),
+        )
+        .within(&[ACCOUNT, SERVICE]),
         OnboardingField::open(
             SERVICE,
             "The SID (MG…) of a Messaging Service whose sender it is; left out if there is none.",
-        ),
+        )
+        .within(&[ACCOUNT]),
     ],
     steps: &[
         OnboardingStep::new("account", "See the account, with its auth token"),
@@ -224,6 +226,11 @@ async fn rotation(
         )),
         Err(error) => {
             let failure = rest.failed(&error);
+            let failure = instead(
+                failure,
+                "copy the secondary auth token once more (Console, Account, API keys & tokens), or leave it out if none \
+                 was made or it was promoted already",
+            );
             Err(failure.asks(
                 FIELD,
                 "the secondary auth token (Console, Auth tokens), as long as there are two",
@@ -267,12 +274,25 @@ async fn key(mut rest: Rest<'_>, api_url: &str, case: &Case<'_>) -> Result<Progr
         }
         Err(error) => {
             let failure = rest.failed(&error);
+            let failure = instead(
+                failure,
+                "copy the SID (SK…) and the secret of the API key once more (Console, Account, API keys & tokens); a \
+                 restricted key must be allowed to read messages",
+            );
             Err(failure.asks(
                 "api_key_secret",
                 "the secret of the API key; make a new key if it is lost",
             ))
         }
     }
+}
+
+/// What to do about credentials that Twilio does not accept, where they are not the account's own.
+fn instead(mut failure: StepError, fix: &str) -> StepError {
+    if failure.failure.code == "credentials_wrong" {
+        fix.clone_into(&mut failure.failure.fix);
+    }
+    failure
 }
 
 /// The progress, with what was asked on the way.

@@ -61,8 +61,15 @@ pub(super) async fn sender(
         ([only], _) => Ok(with(only.progress(), rest)),
         ([], Some(wanted)) if case.fact(SERVICE).is_none() => {
             // The sandbox, and senders of before, stand in no list.
+            let listed: Vec<&str> = found.iter().map(Sender::shown).collect();
+            let listed = if listed.is_empty() {
+                "there is none".to_owned()
+            } else {
+                listed.join(", ")
+            };
             let says = format!(
-                "{wanted} is not among the senders that Twilio lists; its webhooks are set by hand"
+                "{wanted} is not among the senders that Twilio lists ({listed}): its webhooks are set by hand; if it \
+                 was mistyped, give 'sender' anew"
             );
             Ok(with(
                 Progress::done(says)
@@ -90,11 +97,7 @@ pub(super) async fn sender(
         }
         (several, _) => {
             let options = several.iter().map(|sender| Choice {
-                value: sender
-                    .address
-                    .strip_prefix(PREFIX)
-                    .unwrap_or(&sender.address)
-                    .to_owned(),
+                value: sender.shown().to_owned(),
                 label: sender.label(),
             });
             let help = "there are several WhatsApp senders: choose one";
@@ -139,6 +142,11 @@ impl Sender {
                 .map(|reason| format!("{} ({})", text(&reason["message"]), text(&reason["code"])))
                 .collect(),
         })
+    }
+
+    /// Its number, as people write it.
+    fn shown(&self) -> &str {
+        self.address.strip_prefix(PREFIX).unwrap_or(&self.address)
     }
 
     fn label(&self) -> String {

@@ -1,6 +1,7 @@
 //! Connecting a number, step by step: begun, gone on with, a step repeated alone. What came of each step is
 //! kept before the next one is taken, so that it can be resumed after whatever happened.
 
+mod given;
 mod steps;
 mod written;
 
@@ -204,7 +205,7 @@ impl Engine {
             stored,
             secrets,
         };
-        journey.take_along(given).await?;
+        journey.take_along(route, given).await?;
         match errand {
             Errand::Rest => {
                 let names: Vec<String> = journey.unsettled();

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use sha2::{Digest, Sha256};
 
-use super::{Given, busy};
+use super::busy;
 use crate::adapter::{
     Adapter, CHANNEL_STEP, Case, ChannelDraft, Credentials, MESSAGE_STEP, Onboard, Progress,
     StepError, TEMPLATES_STEP,
@@ -43,19 +43,6 @@ pub(super) struct Journey<'a> {
 }
 
 impl Journey<'_> {
-    /// Takes what a person gave, over what was known.
-    pub(super) async fn take_along(&mut self, given: Given) -> Result<(), Problem> {
-        let is_nothing = given.facts.is_empty() && given.secrets.fields().next().is_none();
-        if is_nothing {
-            return Ok(());
-        }
-        self.stored.onboarding.facts.extend(given.facts);
-        for (name, secret) in given.secrets.iter() {
-            self.secrets.set(name, secret.clone());
-        }
-        self.keep().await
-    }
-
     /// The steps that something is still to be done about.
     pub(super) fn unsettled(&self) -> Vec<String> {
         let steps = self.stored.onboarding.steps.iter();
@@ -129,7 +116,7 @@ impl Journey<'_> {
         Ok(())
     }
 
-    async fn keep(&mut self) -> Result<(), Problem> {
+    pub(super) async fn keep(&mut self) -> Result<(), Problem> {
         let is_kept = self.is_kept().await?;
         is_kept.then_some(()).ok_or_else(busy)
     }
@@ -148,7 +135,7 @@ impl Journey<'_> {
     }
 
     /// What the channel has, and over it what was given here.
-    async fn all_secrets(&self) -> Result<Credentials, Problem> {
+    pub(super) async fn all_secrets(&self) -> Result<Credentials, Problem> {
         let mut secrets = match self.stored.onboarding.channel_id {
             Some(id) => self.credentials_of(id).await?,
             None => Credentials::default(),
