@@ -179,6 +179,20 @@ pub(crate) fn prompt(text: &str) {
 
 /// Breaks a text into lines of at most `width` letters, at spaces where it can.
 pub(crate) fn wrap(text: &str, width: usize) -> Vec<String> {
+    let lines = fill(text, width).into_iter();
+    lines
+        .flat_map(|line| {
+            // An address may be longer than a line.
+            let letters: Vec<char> = line.chars().collect();
+            let parts = letters.chunks(width).map(|part| part.iter().collect());
+            let parts: Vec<String> = parts.collect();
+            if parts.is_empty() { vec![line] } else { parts }
+        })
+        .collect()
+}
+
+/// The lines of a text, each as wide as may be. A word that is longer stays whole: people copy it.
+pub(crate) fn fill(text: &str, width: usize) -> Vec<String> {
     let mut lines = Vec::new();
     for paragraph in text.split('\n') {
         let mut line = String::new();
@@ -193,15 +207,8 @@ pub(crate) fn wrap(text: &str, width: usize) -> Vec<String> {
                 line.push(' ');
                 length += 1;
             }
-            for letter in word.chars() {
-                // An address may be longer than a line.
-                if length == width {
-                    lines.push(std::mem::take(&mut line));
-                    length = 0;
-                }
-                line.push(letter);
-                length += 1;
-            }
+            line.push_str(word);
+            length += letters;
         }
         lines.push(line);
     }

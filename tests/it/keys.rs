@@ -68,7 +68,7 @@ on_both! {
         world.rule("fn on_message(chat, message) { chat.reply(message.text); }").await;
         let new = Vault::generate_ring("new");
         let refused = world.beside(&new).await.expect_err("the old key is missing").to_string();
-        assert!(refused.contains("'test'") && refused.contains("add it behind"), "{refused}");
+        assert!(refused.contains("'test'") && refused.contains("add it: behind"), "{refused}");
 
         let rotating = world.beside(&both(&new, &world.vault)).await.expect("it has both");
         let (_, other, _) = shop(&rotating, 1).await;
@@ -276,7 +276,7 @@ fn the_command_says_what_must_be_so_first_and_which_keys_may_go() {
     assert!(run(&old, &create).status.success());
     commands::complains(
         &run(new.expose(), &["keys", "rotate"]),
-        &["'k1'", "add it behind"],
+        &["'k1'", "add it: behind"],
     );
     let ring = both(&new, &Secret::new(old.clone()));
     let output = run(ring.expose(), &["keys", "rotate"]);

@@ -55,7 +55,7 @@ impl Store {
         }
         if let Some(row) = known.iter().find(|row| !has(&row.kid)) {
             return Err(Error::Unfit(format!(
-                "this database was sealed with the key '{}', which is not in the key ring; add it behind the new one",
+                "this database was sealed with the key '{}', which is not in the key ring; add it: behind the first key if that one is new, in front if it is older",
                 row.kid
             )));
         }

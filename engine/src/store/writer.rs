@@ -323,7 +323,12 @@ async fn write_singly(
         match write_together(connection, std::slice::from_mut(&mut job)).await {
             Ok(()) => job.finish(Ok(()), sink),
             Err(Failure::Refused(error)) => {
-                tracing::warn!(%error, "an operation could not be written");
+                // Whoever asked is told; that something is there already is nothing to look into.
+                if matches!(error, Error::Conflict(_)) {
+                    tracing::debug!(%error, "an operation was refused");
+                } else {
+                    tracing::warn!(%error, "an operation could not be written");
+                }
                 job.finish(Err(error), sink);
             }
             Err(failure) => {

@@ -325,7 +325,7 @@ fn print(onboarding: Onboarding, engine: &Engine, format: Format) {
 
 /// A text below the column at which it belongs.
 pub(super) fn paragraph(text: &str, indent: usize) {
-    for line in out::wrap(text, out::WIDTH - indent) {
+    for line in out::fill(text, out::WIDTH - indent) {
         out::line(&format!("{:indent$}{line}", ""));
     }
 }

@@ -21,6 +21,13 @@ const CHECK: usize = 22;
 pub(super) struct Doctor {
     /// Its id or name [default: the only one]
     location: Option<String>,
+    /// The same, as the other commands take it
+    #[arg(
+        long = "location",
+        value_name = "LOCATION",
+        conflicts_with = "location"
+    )]
+    named: Option<String>,
     /// One channel only
     #[arg(long, value_name = "ID")]
     channel: Option<ChannelId>,
@@ -34,7 +41,8 @@ pub(super) struct Doctor {
 
 impl Doctor {
     pub(super) async fn run(self, engine: &Engine, format: Format) -> Result<(), Failure> {
-        let location = open::location(engine, self.location.as_deref()).await?;
+        let location =
+            open::location(engine, self.location.as_deref().or(self.named.as_deref())).await?;
         if let (Some(action), Some(channel_id)) = (&self.fix, self.channel) {
             let step = engine.mend(location.id, channel_id, action).await?;
             let (state, says) = (step.state, step.says.clone());

@@ -108,6 +108,25 @@ fn explain(refusal: &Refusal) -> Explanation {
             "the access token has ended: sign up again, or give a new one",
         )
         .asks(ACCESS_TOKEN, "a new access token"),
+        _ if refusal.status >= 500 && code == 0 => explanation(
+            "temporary",
+            "Meta has trouble at the moment: take the step again in a few minutes",
+        ),
+        0 if refusal.status != 401 => explanation(
+            "refused",
+            "what answered gave no reason as Meta does: check that this server reaches graph.facebook.com itself, \
+             and take the step again",
+        ),
+        1 if says("client secret") => explanation(
+            "app_secret_wrong",
+            "the server's app secret is not that of its app: set meta.app_secret (REJOINDER_META_APP_SECRET) to what \
+             the App dashboard shows (App settings, Basic), restart the server, and open the sign-up again",
+        ),
+        101 => explanation(
+            "app_wrong",
+            "Meta knows no such app: set meta.app_id (REJOINDER_META_APP_ID) to the id that the App dashboard shows, \
+             restart the server, and open the sign-up again",
+        ),
         0 | 190 => explanation(
             "token_invalid",
             "Meta does not know this token: copy it once more, whole and without spaces, or sign up again",
@@ -239,10 +258,24 @@ mod tests {
                 "pin_wrong",
             ),
             (200, 0, "Permissions error", "permission_missing"),
+            (1, 0, "Error validating client secret.", "app_secret_wrong"),
+            (1, 0, "An unknown error occurred", "temporary"),
+            (101, 0, "Error validating application.", "app_wrong"),
         ] {
             let error = of(&refusal(code, subcode, message));
             assert_eq!(error.failure.code, expected, "{message}");
             assert!(error.failure.fix.len() > 40, "{message}");
+        }
+    }
+
+    #[test]
+    fn an_answer_without_a_reason_is_not_laid_at_the_tokens_door() {
+        for (status, expected) in [(500, "temporary"), (404, "refused"), (401, "token_invalid")] {
+            let refusal = Refusal {
+                status,
+                ..refusal(0, 0, "without a reason")
+            };
+            assert_eq!(of(&refusal).failure.code, expected, "{status}");
         }
     }
 }

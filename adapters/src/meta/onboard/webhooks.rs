@@ -250,9 +250,18 @@ pub(super) async fn override_url(
     let token = access_token(case)?;
     let account = need_id(case, WABA_ID)?;
     let url = app.webhook_url(case);
+    if url.is_empty() && App::is_own(case) {
+        return Err(StepError::new(
+            "no_public_url",
+            "the server has no `public_url`, to which the webhooks of your own app must go",
+            "set `public_url` (REJOINDER_PUBLIC_URL) to the https address that leads to this server, restart it, and \
+             take the step again",
+        ));
+    }
     if url.is_empty() {
         return Ok(Progress::skipped(
-            "the server has no `public_url`: webhooks go to the address that stands in the app's dashboard",
+            "the server has no `public_url`: webhooks go to the address that stands in the app's dashboard, which \
+             must be this server's /api/webhooks/whatsapp",
         ));
     }
     if url.len() > MAX_URL_BYTES {
