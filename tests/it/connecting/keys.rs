@@ -123,9 +123,71 @@ async fn keys_by_hand_are_checked_as_they_are_given() {
     assert_eq!(onboarding["state"], "waiting", "{onboarding}");
     let channel = onboarding["channel_id"].as_str().expect("a channel");
     let own = format!("{}/api/webhooks/whatsapp/{channel}", desk.public_url);
-    let account = graph.account_of(WABA).expect("the account");
-    assert_eq!(account.subscribed.get("111222333"), Some(&Some(own)));
+    let place = |id| {
+        graph.phone_of(id).expect("the number").details["webhook_configuration"]["phone_number"]
+            .clone()
+    };
+    assert_eq!(place(NUMBER), own.as_str());
     first_message(&desk, &number, &onboarding).await;
+
+    // Another number of the account, in another location: each goes on to hear what is its own.
+    let other = graph.phone("106853218861310", WABA, "+49 30 901821", "Loja Dois");
+    desk.done(&["location", "create", "--name", "Dois", "--time-zone", "UTC"])
+        .await;
+    let second = [
+        "connect",
+        "start",
+        "meta-keys",
+        "--name",
+        "Dois",
+        "--location",
+        "Dois",
+        "--credential",
+        "access_token=@token",
+        "--credential",
+        "app_secret=@secret",
+        "--field",
+        "phone_number_id=106853218861310",
+    ];
+    let second = desk.json(&second).await;
+    assert_eq!(second["state"], "waiting", "{second}");
+    let channel = second["channel_id"].as_str().expect("a channel");
+    assert!(
+        place("106853218861310").to_string().contains(channel),
+        "{second}"
+    );
+    assert_eq!(place(NUMBER), own.as_str());
+    let word = second["facts"]["test_word"].as_str().expect("a word");
+    for (number, text) in [(&number, "still here?"), (&other, word)] {
+        let pushed = number
+            .customer_says("Ana", "+5511987654321", text)
+            .await
+            .expect("heard");
+        assert_eq!(pushed.status, 200, "{}", desk.log());
+    }
+    let id = second["id"].as_str().expect("an id");
+    let wait = [
+        "connect",
+        "wait",
+        id,
+        "--seconds",
+        "20",
+        "--location",
+        "Dois",
+    ];
+    assert_eq!(desk.json(&wait).await["state"], "done");
+    let report = desk.run(&["doctor", "Dois", "--all", "--json"]).await;
+    let report: serde_json::Value = serde_json::from_slice(&report.stdout).expect("JSON");
+    let findings = report["channels"][0]["findings"]
+        .as_array()
+        .expect("findings");
+    let found = findings
+        .iter()
+        .find(|finding| finding["check"] == "override")
+        .expect("it looks");
+    assert_eq!(found["state"], "good", "{found}");
+    let unrouted = desk.json(&["unrouted", "list"]).await;
+    assert!(!unrouted.to_string().contains("still here?"), "{unrouted}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -8,7 +8,7 @@ use rejoinder_engine::domain::finding::Finding;
 use rejoinder_engine::domain::time::Span;
 
 use super::graph::{Graph, GraphError};
-use super::{ACCESS_TOKEN, App, WABA_ID, token, webhooks};
+use super::{ACCESS_TOKEN, App, PHONE_NUMBER_ID, WABA_ID, token, webhooks};
 
 /// A token that ends within this time should be renewed now.
 const SOON: Span = Span::days(14);
@@ -154,7 +154,19 @@ async fn subscription(
         format!("the app {id} is subscribed to the account"),
     )];
     let url = app.webhook_url(case);
-    findings.push(match override_url.as_deref() {
+    let mut set = override_url.clone();
+    if App::is_own(case) {
+        let number = case.fact(PHONE_NUMBER_ID).unwrap_or_default();
+        match webhooks::of_number(graph, number, token).await {
+            // What is said for a number goes before what is said for its account.
+            Ok(of_number) => set = of_number.or(set),
+            Err(error) => {
+                findings.push(unseen("override", &error));
+                return findings;
+            }
+        }
+    }
+    findings.push(match set.as_deref() {
         _ if url.is_empty() => {
             Finding::unknown("override", "the server has no `public_url` to compare with")
         }

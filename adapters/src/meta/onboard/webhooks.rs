@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::graph::{Graph, GraphError};
 use super::token::with;
-use super::{App, COEXISTENCE, WABA_ID, access_token, need_id};
+use super::{App, COEXISTENCE, PHONE_NUMBER_ID, WABA_ID, access_token, need_id};
 
 /// Bytes of an address at most, as Meta has it.
 const MAX_URL_BYTES: usize = 200;
@@ -241,7 +241,7 @@ pub(super) async fn subscribe(
     ))
 }
 
-/// Has the account's webhooks sent to this server, whatever address the app has.
+/// Has the webhooks of the account, or of the number alone, sent to this server, whatever address the app has.
 pub(super) async fn override_url(
     mut graph: Graph<'_>,
     app: App<'_>,
@@ -282,15 +282,27 @@ pub(super) async fn override_url(
         ));
     };
     let app_id = app.id(case);
-    if is_set(&mut graph, account, app_id.as_deref(), token, url).await == Ok(true) {
+    let scope = if App::is_own(case) {
+        Scope::Number(need_id(case, PHONE_NUMBER_ID)?)
+    } else {
+        Scope::Account(account, app_id.as_deref())
+    };
+    if is_set(&mut graph, scope, token, url).await == Ok(true) {
         return Ok(with(Progress::done(format!("webhooks go to {url}")), graph));
     }
-    let body = json!({ "override_callback_uri": url, "verify_token": verify_token.expose() });
-    if let Err(error) = post(&mut graph, account, Some(body), token).await {
+    let place = json!({ "override_callback_uri": url, "verify_token": verify_token.expose() });
+    let set = match scope {
+        Scope::Account(account, _) => post(&mut graph, account, Some(place), token).await,
+        Scope::Number(number) => {
+            let body = json!({ "webhook_configuration": place });
+            succeed(graph.post(number, Some(body), token).await)
+        }
+    };
+    if let Err(error) = set {
         return Err(graph.failed(&error));
     }
     graph.says("success: the handshake was answered");
-    match is_set(&mut graph, account, app_id.as_deref(), token, url).await {
+    match is_set(&mut graph, scope, token, url).await {
         Ok(true) => Ok(with(Progress::done(format!("webhooks go to {url}")), graph)),
         Ok(false) => {
             let error = StepError::new(
@@ -304,6 +316,15 @@ pub(super) async fn override_url(
     }
 }
 
+/// For what an address is set. Each number of an own app has an address of its own, so that a second number of
+/// the account does not take the first one's away.
+#[derive(Clone, Copy)]
+enum Scope<'a> {
+    /// An account, of which the app of this id is subscribed.
+    Account(&'a str, Option<&'a str>),
+    Number(&'a str),
+}
+
 /// Subscribes the app; with a body it says where the account's webhooks go.
 async fn post(
     graph: &mut Graph<'_>,
@@ -312,19 +333,43 @@ async fn post(
     token: &Secret,
 ) -> Result<(), GraphError> {
     let path = format!("{account}/subscribed_apps");
-    let answer = graph.post(&path, body, token).await?;
-    let is_done = answer["success"] == true;
+    succeed(graph.post(&path, body, token).await)
+}
+
+fn succeed(answer: Result<Value, GraphError>) -> Result<(), GraphError> {
+    let is_done = answer?["success"] == true;
     is_done.then_some(()).ok_or(GraphError::NoAnswer)
+}
+
+/// Where the webhooks of a number go, if that was said for the number itself.
+pub(super) async fn of_number(
+    graph: &mut Graph<'_>,
+    number: &str,
+    token: &Secret,
+) -> Result<Option<String>, GraphError> {
+    let query = [("fields", "webhook_configuration")];
+    let seen = graph.get(number, &query, token).await?;
+    let url = seen["webhook_configuration"]["phone_number"].as_str();
+    let url = url.filter(|url| !url.is_empty());
+    graph.says(url.map_or_else(
+        || "the number has no address of its own".to_owned(),
+        |url| format!("the number's webhooks go to {url}"),
+    ));
+    Ok(url.map(str::to_owned))
 }
 
 async fn is_set(
     graph: &mut Graph<'_>,
-    account: &str,
-    app_id: Option<&str>,
+    scope: Scope<'_>,
     token: &Secret,
     url: &str,
 ) -> Result<bool, GraphError> {
-    let apps = apps(graph, account, token).await?;
-    let found = ours(&apps, app_id).and_then(|(_, url)| url.as_deref());
-    Ok(found == Some(url))
+    let found = match scope {
+        Scope::Number(number) => of_number(graph, number, token).await?,
+        Scope::Account(account, app_id) => {
+            let apps = apps(graph, account, token).await?;
+            ours(&apps, app_id).and_then(|(_, url)| url.clone())
+        }
+    };
+    Ok(found.as_deref() == Some(url))
 }

@@ -159,9 +159,19 @@ impl Graph {
         phone.is_none_or(|phone| phone.details["status"] == "CONNECTED")
     }
 
-    /// Where a webhook about `field` of an account goes, and which secret signs it; `None` if nobody hears of it.
-    pub(super) fn destination(&self, account: &str, field: &str) -> Option<(String, String)> {
+    /// Where a webhook about `field` of a number and its account goes, and which secret signs it; `None` if
+    /// nobody hears of it.
+    pub(super) fn destination(
+        &self,
+        account: &str,
+        number: &str,
+        field: &str,
+    ) -> Option<(String, String)> {
         let state = self.state();
+        let phone = state.phones.get(number);
+        let of_number = phone
+            .and_then(|phone| phone.details["webhook_configuration"]["phone_number"].as_str())
+            .filter(|url| !url.is_empty());
         let account = state.accounts.get(account)?;
         let (app, url) = account
             .subscribed
@@ -170,7 +180,8 @@ impl Graph {
         if !app.fields.iter().any(|known| known == field) {
             return None;
         }
-        let own = url.clone().filter(|_| FOLLOWING.contains(&field));
+        let own = of_number.map(str::to_owned).or_else(|| url.clone());
+        let own = own.filter(|_| FOLLOWING.contains(&field));
         let url = own.unwrap_or_else(|| app.callback_url.clone());
         (!url.is_empty()).then(|| (url, app.secret.clone()))
     }

@@ -84,9 +84,11 @@ fn destination(
     }
     let body: Value = serde_json::from_slice(body).unwrap_or_default();
     let field = body["entry"][0]["changes"][0]["field"].as_str();
-    let found = world
-        .meta_graph
-        .destination(&registration.waba_id, field.unwrap_or_default());
+    let found = world.meta_graph.destination(
+        &registration.waba_id,
+        &registration.phone_number_id,
+        field.unwrap_or_default(),
+    );
     found.ok_or_else(|| {
         SendError::new(
             SendErrorKind::NotConnected,

@@ -105,6 +105,24 @@ pub(super) fn node(
     chosen(&details, fields, &ACCOUNT_FIELDS).map_err(|name| nonexisting(&name))
 }
 
+/// Says of a number where its webhooks go; an empty address takes that back.
+pub(super) fn edit_number(
+    world: &World,
+    state: &mut State,
+    bearer: &str,
+    id: &str,
+    body: &Bytes,
+) -> Done {
+    phone(world, state, bearer, id)?;
+    let body: Value = serde_json::from_slice(body).unwrap_or_default();
+    let url = body["webhook_configuration"]["override_callback_uri"].as_str();
+    let url = url.ok_or_else(|| Refusal::new(100, 0, "(#100) Invalid parameter"))?;
+    if let Some(phone) = state.phones.get_mut(id) {
+        phone.details["webhook_configuration"] = json!({ "phone_number": url });
+    }
+    Ok(json!({ "success": true }))
+}
+
 pub(super) fn businesses(world: &World, state: &State, bearer: &str) -> Done {
     let token = state.good_token(world, bearer)?;
     match token.portfolios {
@@ -225,6 +243,13 @@ pub(super) async fn handshake(world: &World, path: &[&str], call: Call<'_>) -> R
             body["verify_token"].as_str(),
         ),
         [_, "subscriptions"] => (field(&query, "callback_url"), field(&query, "verify_token")),
+        [_] => {
+            let place = &body["webhook_configuration"];
+            (
+                place["override_callback_uri"].as_str(),
+                place["verify_token"].as_str(),
+            )
+        }
         _ => return Ok(()),
     };
     let Some(url) = url else { return Ok(()) };

@@ -129,6 +129,7 @@ fn operate(world: &World, path: &[&str], call: Call<'_>) -> Result<Value, Refusa
             edges::phone_data(world, state, bearer, number, call.body)
         }
         (&Method::GET, [id]) => edges::node(world, state, bearer, id, &query),
+        (&Method::POST, [id]) => edges::edit_number(world, state, bearer, id, call.body),
         _ => Err(Refusal::new(2_500, 0, "Unknown path components.")),
     }
 }
