@@ -28,6 +28,24 @@ pub struct Channel {
     pub enabled: bool,
 }
 
+/// What stands before the account and the key of a channel that was disconnected: no webhook names these.
+const DISCONNECTED: &str = "disconnected:";
+
+impl Channel {
+    /// Whether it was disconnected: then it never takes part again, and its number may be another channel's.
+    pub fn is_disconnected(&self) -> bool {
+        self.key.starts_with(DISCONNECTED)
+    }
+
+    /// Gives the number up.
+    pub(crate) fn disconnect(&mut self) {
+        self.enabled = false;
+        self.account = format!("{DISCONNECTED}{}", self.account);
+        // One number may be connected and disconnected many times.
+        self.key = format!("{DISCONNECTED}{}", self.id);
+    }
+}
+
 /// How a channel behaves.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]

@@ -131,6 +131,11 @@ impl Engine {
             .await?
             .ok_or(Problem::Missing("channel"))?;
         let channel = &mut stored.channel;
+        if channel.is_disconnected() {
+            return Err(Problem::Invalid(
+                "this channel was disconnected and stays so; connect its number again".to_owned(),
+            ));
+        }
         if let Some(new) = change.name {
             channel.name = name(&new)?;
         }
@@ -155,6 +160,39 @@ impl Engine {
                 &credentials,
             );
         }
+        save(core, SaveChannel { stored, new: None }).await?;
+        Ok(channel)
+    }
+}
+
+impl Engine {
+    /// Disconnects a number: its credentials are destroyed, nothing is sent or received by the channel any more, and
+    /// the number may be connected anew, here or in another location. What was said stays. Done again it changes
+    /// nothing. The provider is not told.
+    ///
+    /// # Errors
+    /// The channel is not there, or the database failed.
+    pub async fn disconnect_channel(
+        &self,
+        location_id: LocationId,
+        id: ChannelId,
+    ) -> Result<Channel, Problem> {
+        let core = &self.core;
+        let stored = core.store.of(location_id).channel(id).await?;
+        let mut stored = stored.ok_or(Problem::Missing("channel"))?;
+        if stored.channel.is_disconnected() {
+            return Ok(stored.channel);
+        }
+        let data_key = core.setup.data_key(location_id).await?;
+        stored.channel.disconnect();
+        stored.credentials_version += 1;
+        stored.credentials = setup::seal(
+            &data_key,
+            &stored.channel,
+            stored.credentials_version,
+            &Credentials::default(),
+        );
+        let channel = stored.channel.clone();
         save(core, SaveChannel { stored, new: None }).await?;
         Ok(channel)
     }

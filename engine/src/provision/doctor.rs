@@ -47,7 +47,10 @@ impl Engine {
         let core = &self.core;
         core.keep_refusals().await?;
         let mut channels = core.store.of(location_id).channels().await?;
-        channels.retain(|channel| only.is_none_or(|id| channel.id == id));
+        channels.retain(|channel| {
+            let is_meant = only.is_none_or(|id| channel.id == id);
+            is_meant && !channel.is_disconnected()
+        });
         if channels.is_empty() && only.is_some() {
             return Err(Problem::Missing("channel"));
         }

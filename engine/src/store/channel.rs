@@ -140,7 +140,7 @@ impl Operation for SaveChannel {
                 .await
                 .map_err(|error| match Error::from(error) {
                     Error::Conflict(_) => Error::Conflict(
-                        "this number is connected already; change that channel instead".to_owned(),
+                        "this number is connected already; change that channel instead, or disconnect it".to_owned(),
                     ),
                     other => other,
                 })?;

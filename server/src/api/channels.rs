@@ -178,7 +178,13 @@ pub(crate) async fn route(path: &[&str], scoped: &Scoped) -> Result<Response, Er
                 &ChannelJson::live(channel, scoped.engine()).await?,
             ))
         }
-        (_, [_]) => Err(Error::Method("GET, PATCH")),
+        ("DELETE", [channel]) => {
+            let id = id(channel, "channel")?;
+            let engine = scoped.engine();
+            let channel = engine.disconnect_channel(scoped.location_id, id).await?;
+            Ok(reply::ok(&ChannelJson::live(channel, engine).await?))
+        }
+        (_, [_]) => Err(Error::Method("GET, PATCH, DELETE")),
         _ => Err(Error::Missing("path")),
     }
 }

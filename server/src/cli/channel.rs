@@ -3,6 +3,7 @@
 use clap::{Args, Subcommand};
 use rejoinder_engine::adapter::Credentials;
 use rejoinder_engine::domain::channel::{Channel, ChannelSettings};
+use rejoinder_engine::domain::ids::LocationId;
 use rejoinder_engine::{ChannelChange, Engine, NewChannel};
 
 use super::import::Import;
@@ -22,6 +23,20 @@ pub(super) enum Command {
     },
     /// Change a channel; what is not named stays
     Set(Set),
+    /// Disconnect a number: its credentials are destroyed, and what was said stays
+    ///
+    /// It may be connected anew then, here or in another location. The provider is not told: what it sends to the
+    /// address of this channel is not taken any more.
+    Disconnect {
+        /// The channel's id
+        channel: String,
+        /// Its id or name [default: the only one]
+        #[arg(long)]
+        location: Option<String>,
+        /// Do it: it cannot be undone
+        #[arg(long)]
+        yes: bool,
+    },
     Import(Import),
 }
 
@@ -85,6 +100,23 @@ impl Command {
             Self::Create(create) => create.run(engine, format).await,
             Self::List { location } => list(engine, location.as_deref(), format).await,
             Self::Set(set) => set.run(engine, format).await,
+            Self::Disconnect {
+                channel,
+                location,
+                yes,
+            } => {
+                let location = open::location(engine, location.as_deref()).await?;
+                let channel = find(engine, location.id, &channel).await?;
+                if !yes {
+                    return Err(Failure::new(format!(
+                        "{} would be disconnected and its credentials destroyed; say --yes to do it",
+                        channel.phone
+                    )));
+                }
+                let channel = engine.disconnect_channel(location.id, channel.id).await?;
+                format.one(&ChannelJson::new(channel, engine).await?);
+                Ok(())
+            }
             Self::Import(import) => import.run(engine, format).await,
         }
     }
@@ -126,11 +158,7 @@ async fn list(engine: &Engine, location: Option<&str>, format: Format) -> Result
 impl Set {
     async fn run(self, engine: &Engine, format: Format) -> Result<(), Failure> {
         let location = open::location(engine, self.location.as_deref()).await?;
-        let channels = engine.store().of(location.id).channels().await?;
-        let channel: Channel = channels
-            .into_iter()
-            .find(|channel| channel.id.to_string() == self.channel)
-            .ok_or_else(|| Failure::missing("channel", &self.channel, "channel list"))?;
+        let channel = find(engine, location.id, &self.channel).await?;
         let change = open::settings(&self.details.setting)?;
         let change = ChannelChange {
             name: self.name,
@@ -145,6 +173,14 @@ impl Set {
         format.one(&ChannelJson::new(channel, engine).await?);
         Ok(())
     }
+}
+
+async fn find(engine: &Engine, location_id: LocationId, id: &str) -> Result<Channel, Failure> {
+    let channels = engine.store().of(location_id).channels().await?;
+    let mut channels = channels.into_iter();
+    channels
+        .find(|channel| channel.id.to_string() == id)
+        .ok_or_else(|| Failure::missing("channel", id, "channel list"))
 }
 
 /// Reads credentials from where people say they are.

@@ -280,3 +280,72 @@ async fn a_mistyped_sender_is_corrected_and_heard() {
     assert!(called.contains(channel), "{called}");
     first_message(&desk, &number, &onboarding).await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_number_is_disconnected_here_and_connected_there() {
+    let desk = Desk::new().await;
+    let (_, number) = business(&desk);
+    let begun = start(&desk, &["--location", "Shop"]).await;
+    let channel = begun["channel_id"].as_str().expect("a channel");
+    let there = [
+        "location",
+        "create",
+        "--name",
+        "There",
+        "--time-zone",
+        "UTC",
+    ];
+    desk.done(&there).await;
+    let second = start(&desk, &["--location", "There"]).await;
+    let refused = step(&second, "channel");
+    assert_eq!(
+        refused["failure"]["code"], "connected_elsewhere",
+        "{second}"
+    );
+    let disconnect = ["channel", "disconnect", channel, "--location", "Shop"];
+    let asked = desk.run(&disconnect).await;
+    assert!(!asked.status.success());
+    assert!(String::from_utf8_lossy(&asked.stderr).contains("--yes"));
+    let gone = desk.json(&[&disconnect[..], &["--yes"]].concat()).await;
+    assert_eq!(
+        (&gone["enabled"], &gone["credentials"]),
+        (&json!(false), &json!({}))
+    );
+    let again = desk.json(&[&disconnect[..], &["--yes"]].concat()).await;
+    assert_eq!(again, gone, "once more changes nothing");
+    let enable = ["channel", "set", channel, "--location", "Shop", "--enable"];
+    let enabled = desk.run(&enable).await;
+    assert!(String::from_utf8_lossy(&enabled.stderr).contains("was disconnected"));
+    let report = desk.json(&["doctor", "--location", "Shop"]).await;
+    assert_eq!(
+        report["channels"],
+        json!([]),
+        "there is nothing to look after"
+    );
+
+    let rule = [
+        "rule",
+        "create",
+        "answer.rhai",
+        "--name",
+        "echo",
+        "--publish",
+        "--location",
+        "There",
+    ];
+    desk.done(&rule).await;
+    let id = second["id"].as_str().expect("an id");
+    let second = desk
+        .json(&["connect", "resume", id, "--location", "There"])
+        .await;
+    assert_eq!(second["state"], "waiting", "{second}");
+    let word = second["facts"]["test_word"].as_str().expect("a word");
+    let pushed = number
+        .customer_says("Ana", CUSTOMER, word)
+        .await
+        .expect("heard");
+    assert_eq!(pushed.status, 200, "{}", desk.log());
+    let answers = tokio::time::timeout(PATIENCE, desk.simulator.wait_for(1)).await;
+    let answers = answers.unwrap_or_else(|_| panic!("no answer: {}", desk.log()));
+    assert_eq!(answers[0].summary.text, format!("You said {word}"));
+}

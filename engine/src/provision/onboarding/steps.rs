@@ -385,6 +385,6 @@ fn elsewhere() -> StepError {
     StepError::new(
         "connected_elsewhere",
         "another location has this number",
-        "disconnect it there first, or choose another number",
+        "disconnect it there first (`rejoinder channel disconnect`), or choose another number",
     )
 }
