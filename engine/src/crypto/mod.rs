@@ -58,7 +58,7 @@ pub struct Vault {
 }
 
 impl Vault {
-    /// Reads a key ring: `kid:base64(32 bytes)`, several separated by commas, the one that seals first.
+    /// Reads a key ring: `kid:base64(32 bytes)`, several separated by commas or lines, the one that seals first.
     ///
     /// # Errors
     /// What is wrong with it, without repeating any of it.
@@ -66,7 +66,7 @@ impl Vault {
         let mut ring: Vec<(String, SealingKey)> = Vec::new();
         for entry in text
             .expose()
-            .split(',')
+            .split([',', '\n'])
             .map(str::trim)
             .filter(|entry| !entry.is_empty())
         {

@@ -82,13 +82,11 @@ fn a_ring_opens_what_an_older_key_sealed_and_names_a_key_it_lacks() {
     let sealed = Vault::from_ring(&old)
         .expect("a ring")
         .new_data_key(location_id);
-    let both = Secret::new(format!("{},{}", new.expose(), old.expose()));
-    assert!(
-        Vault::from_ring(&both)
-            .expect("a ring")
-            .open_data_key(location_id, &sealed)
-            .is_ok()
-    );
+    for separator in [",", "\n", ",\n", "\r\n"] {
+        let both = Secret::new(format!("{}{separator}{}\n", new.expose(), old.expose()));
+        let both = Vault::from_ring(&both).expect("a ring");
+        assert!(both.open_data_key(location_id, &sealed).is_ok());
+    }
     let missing = Vault::from_ring(&new)
         .expect("a ring")
         .open_data_key(location_id, &sealed);

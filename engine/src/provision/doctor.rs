@@ -1,7 +1,7 @@
 //! Looking after connected numbers: what is wrong with one, by what evidence, and mending it where that can be
 //! done from here. What only the provider knows, its adapter looks at.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::onboarding::{Urls, read_templates, write_down};
@@ -82,9 +82,16 @@ impl Engine {
         let (adapter, onboard) = onboard_of(core, &setup.channel)
             .ok_or(Problem::Missing("way to mend a channel of this provider"))?;
         let steps = onboard.routes().iter().flat_map(|route| route.steps);
-        let is_known = |name: &str| name != CHANNEL_STEP && name != MESSAGE_STEP && name == action;
-        if !steps.into_iter().any(|step| is_known(step.name)) {
-            return Err(Problem::Missing("action"));
+        let names = steps.map(|step| step.name);
+        let names: BTreeSet<&str> = names
+            .filter(|name| *name != CHANNEL_STEP && *name != MESSAGE_STEP)
+            .collect();
+        if !names.contains(action) {
+            let names: Vec<&str> = names.into_iter().collect();
+            return Err(Problem::Invalid(format!(
+                "there is no action '{action}'; there are: {}",
+                names.join(", ")
+            )));
         }
         let patient = Patient::of(self, adapter, onboard, setup).await?;
         let taken = if action == TEMPLATES_STEP {

@@ -37,6 +37,8 @@ pub struct BridgeOptions {
     pub app_id: String,
     /// The id of its configuration of Facebook Login for Business, or "".
     pub config_id: String,
+    /// Whether the server has the secret of that app, without which a code opens nothing.
+    pub has_app_secret: bool,
     /// The version of the Graph API, as in its paths.
     pub version: String,
     /// Facebook's script.
@@ -52,6 +54,7 @@ impl Default for BridgeOptions {
         Self {
             app_id: String::new(),
             config_id: String::new(),
+            has_app_secret: false,
             version: "v25.0".to_owned(),
             sdk_url: "https://connect.facebook.net/en_US/sdk.js".to_owned(),
             dialog_url: "https://www.facebook.com".to_owned(),

@@ -114,10 +114,11 @@ impl Bridge {
 
     fn missing(&self) -> Vec<&'static str> {
         let settings = [
-            ("meta.app_id", &self.options.app_id),
-            ("meta.config_id", &self.options.config_id),
+            ("meta.app_id", !self.options.app_id.is_empty()),
+            ("meta.app_secret", self.options.has_app_secret),
+            ("meta.config_id", !self.options.config_id.is_empty()),
         ];
-        let missing = settings.into_iter().filter(|(_, value)| value.is_empty());
+        let missing = settings.into_iter().filter(|(_, is_set)| !is_set);
         missing.map(|(name, _)| name).collect()
     }
 

@@ -135,7 +135,14 @@ impl Command {
                     name: start.name,
                     given: start.more.given().await?,
                 };
-                let onboarding = engine.begin_onboarding(location.id, new).await?;
+                // Known before the first step: whoever is interrupted goes on with it.
+                let noted = engine.note_onboarding(location.id, new).await?;
+                if format != Format::Json {
+                    out::note(&format!("Connecting a number: {} …", noted.id));
+                }
+                let onboarding = engine
+                    .continue_onboarding(location.id, noted.id, Given::default())
+                    .await?;
                 tell(onboarding, engine, format)
             }
             Self::Resume(Resume { onboarding, more }) => {

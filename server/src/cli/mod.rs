@@ -26,9 +26,11 @@ mod token;
 mod traffic;
 
 use std::process::ExitCode;
+use std::str::FromStr as _;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::LevelFilter;
 
 use crate::config::{self, Config, ConfigError, Flags, LogFormat};
 use crate::out::{self, Format};
@@ -247,9 +249,15 @@ fn log(config: &Config, filter: &str) -> Result<(), ConfigError> {
         "info" => "info,sea_orm_migration=warn",
         other => other,
     };
-    let filter = EnvFilter::try_new(filter).map_err(|_| {
+    // A word alone that is no level would be taken for a target, and silence everything else.
+    let is_odd =
+        |part: &str| !part.contains(['=', '[', ':']) && LevelFilter::from_str(part.trim()).is_err();
+    let parsed = EnvFilter::try_new(filter).ok();
+    let parsed = parsed.filter(|_| !filter.split(',').any(is_odd));
+    let filter = parsed.ok_or_else(|| {
         ConfigError(format!(
-            "'log' is a level such as info or debug, or levels by target, not '{filter}'"
+            "'log' is error, warn, info, debug, trace or off, or levels by target (info,rejoinder_engine=debug), not \
+             '{filter}'"
         ))
     })?;
     let subscriber = tracing_subscriber::fmt()

@@ -156,6 +156,7 @@ impl Config {
                 bridge: BridgeOptions {
                     app_id: layers.text("meta.app_id").trim().to_owned(),
                     config_id: layers.text("meta.config_id").trim().to_owned(),
+                    has_app_secret: !layers.text("meta.app_secret").trim().is_empty(),
                     version: layers.text("meta.version").to_owned(),
                     sdk_url: base_url(layers, "meta.sdk_url")?,
                     dialog_url: base_url(layers, "meta.dialog_url")?,

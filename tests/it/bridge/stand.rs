@@ -67,6 +67,7 @@ impl Stand {
         let mut bridge = BridgeOptions {
             app_id: APP_ID.to_owned(),
             config_id: CONFIG_ID.to_owned(),
+            has_app_secret: true,
             sdk_url: format!("{}/sdk.js", simulator.base_url()),
             dialog_url: simulator.base_url(),
             graph_url: simulator.base_url(),

@@ -3,6 +3,7 @@
 
 use rejoinder_adapters::simulator::meta::{LoginAnswer, MetaToken, SignUp, SignUpCompany};
 use rejoinder_engine::domain::time::Span;
+use rejoinder_server::bridge::BridgeOptions;
 use serde_json::{Value, json};
 
 use super::stand::{APP_ID, NUMBER, TOKEN, WABA};
@@ -359,13 +360,19 @@ async fn a_ticket_that_opens_nothing_says_so() {
 
 #[tokio::test]
 async fn a_server_without_an_app_says_what_its_operator_must_set() {
-    let mut visit = Visit::with(|bridge| bridge.config_id.clear()).await;
+    let unset = |bridge: &mut BridgeOptions| {
+        bridge.config_id.clear();
+        bridge.has_app_secret = false;
+    };
+    let mut visit = Visit::with(unset).await;
     visit.open().await;
     let text = visit.sees_as("unset", "unset").await;
-    assert!(
-        text.contains("meta.config_id (REJOINDER_META_CONFIG_ID)"),
-        "{text}"
-    );
+    for setting in [
+        "meta.config_id (REJOINDER_META_CONFIG_ID)",
+        "meta.app_secret (REJOINDER_META_APP_SECRET)",
+    ] {
+        assert!(text.contains(setting), "{text}");
+    }
     assert!(!text.contains("meta.app_id"), "{text}");
     assert_eq!(visit.told().await, [json!([false, "not_set_up", null])]);
     visit.end().await;

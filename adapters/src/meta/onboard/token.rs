@@ -240,7 +240,7 @@ pub(super) async fn permissions(
              verified portfolio)",
             seen.until()
         ),
-        (_, Some(at)) => format!("good until {at}; sign up again before"),
+        (_, Some(at)) => format!("good until {at}; sign up again, or give a new one, before"),
         (_, None) => "good for ever".to_owned(),
     };
     let progress = Progress::done(says)

@@ -72,11 +72,24 @@ impl Engine {
         location_id: LocationId,
         new: NewOnboarding,
     ) -> Result<Onboarding, Problem> {
-        let stored = self.new_onboarding(location_id, new).await?;
-        let id = stored.onboarding.id;
-        self.core.store.write(BeginOnboarding(stored)).await?;
-        self.run_onboarding(location_id, id, Given::default(), Errand::Rest)
+        let noted = self.note_onboarding(location_id, new).await?;
+        self.continue_onboarding(location_id, noted.id, Given::default())
             .await
+    }
+
+    /// Notes that a number is to be connected, and takes no step yet: `continue_onboarding` does.
+    ///
+    /// # Errors
+    /// As of `begin_onboarding`.
+    pub async fn note_onboarding(
+        &self,
+        location_id: LocationId,
+        new: NewOnboarding,
+    ) -> Result<Onboarding, Problem> {
+        let stored = self.new_onboarding(location_id, new).await?;
+        let onboarding = stored.onboarding.clone();
+        self.core.store.write(BeginOnboarding(stored)).await?;
+        Ok(onboarding)
     }
 
     /// An onboarding of which no step was taken, as it will be stored.
