@@ -3,6 +3,7 @@
 
 mod keys;
 pub(crate) mod meta;
+mod proof;
 pub(crate) mod twilio;
 
 use rejoinder_adapters::simulator::{Fault, Operation, Request, Simulator};

@@ -297,4 +297,6 @@ pub struct ChannelDraft {
     pub phone: String,
     /// How it behaves.
     pub settings: ChannelSettings,
+    /// Credentials that the channel of this number must not keep, if it has them from before.
+    pub outdated: &'static [&'static str],
 }

@@ -113,15 +113,46 @@ impl Engine {
         Ok(channel)
     }
 
+    /// Whether nothing in these credentials verifies the webhooks of a channel, so that what the server's own app
+    /// signs would be taken for it.
+    ///
+    /// Such a channel receives whatever that app hears for the number it names: let it be made only by an
+    /// onboarding, which proves whose the number is, or by whoever operates the server.
+    pub fn rests_on_server(&self, provider: &str, credentials: &Credentials) -> bool {
+        let adapter = self.core.adapters.get(provider);
+        adapter.is_some_and(|adapter| adapter.webhook_secrets(credentials).is_empty())
+    }
+
     /// Changes a channel.
     ///
     /// # Errors
-    /// It is not there, the change does not do, or the database failed.
+    /// It is not there, the change does not do, it takes away the secret by which the channel's webhooks are
+    /// verified, or the database failed.
     pub async fn change_channel(
         &self,
         location_id: LocationId,
         id: ChannelId,
         change: ChannelChange,
+    ) -> Result<Channel, Problem> {
+        self.change(location_id, id, change, false).await
+    }
+
+    /// Changes a channel of a number that an onboarding has just proved to be the location's.
+    pub(super) async fn change_proven_channel(
+        &self,
+        location_id: LocationId,
+        id: ChannelId,
+        change: ChannelChange,
+    ) -> Result<Channel, Problem> {
+        self.change(location_id, id, change, true).await
+    }
+
+    async fn change(
+        &self,
+        location_id: LocationId,
+        id: ChannelId,
+        change: ChannelChange,
+        is_proven: bool,
     ) -> Result<Channel, Problem> {
         let core = &self.core;
         let mut stored = core
@@ -145,13 +176,21 @@ impl Engine {
         channel.settings = change.settings.unwrap_or_else(|| channel.settings.clone());
         channel.enabled = change.enabled.unwrap_or(channel.enabled);
         let channel = channel.clone();
-        if change.credentials.fields().next().is_some() {
+        if change.credentials.iter().next().is_some() {
             let data_key = core.setup.data_key(location_id).await?;
             let mut credentials = setup::open(&data_key, stored.clone())?.credentials;
+            let had_own = !self.rests_on_server(&channel.provider, &credentials);
             for (field, secret) in change.credentials.iter() {
                 credentials.set(field, secret.clone());
             }
             check_credentials(core, &channel.provider, &credentials)?;
+            if had_own && !is_proven && self.rests_on_server(&channel.provider, &credentials) {
+                return Err(Problem::Invalid(
+                    "the channel needs the secret that verifies its webhooks; to have the server's app do that, \
+                     connect the number again: `rejoinder connect start`"
+                        .to_owned(),
+                ));
+            }
             stored.credentials_version += 1;
             stored.credentials = setup::seal(
                 &data_key,

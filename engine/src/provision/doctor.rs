@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use super::onboarding::{Urls, read_templates, write_down};
+use super::onboarding::{Urls, in_time, read_templates, write_down};
 use super::{ChannelChange, Problem};
 use crate::adapter::{
     Adapter, CHANNEL_STEP, Case, Credentials, MESSAGE_STEP, Onboard, SendErrorKind, TEMPLATES_STEP,
@@ -97,7 +97,8 @@ impl Engine {
         let taken = if action == TEMPLATES_STEP {
             read_templates(core, location_id, channel_id).await?
         } else {
-            onboard.take(action, &patient.case(core.clock.now())).await
+            let case = patient.case(core.clock.now());
+            in_time(onboard.take(action, &case)).await
         };
         let learnt = taken.as_ref().map(|progress| progress.secrets.clone());
         let learnt = learnt.unwrap_or_default();
@@ -138,7 +139,10 @@ impl Engine {
         let store = core.store.of(channel.location_id);
         let health = store.health(channel, now).await?;
         findings.push(heard(&health, now));
-        findings.push(signature(&health));
+        let adapter = core.adapters.get(channel.provider.as_str());
+        let own = adapter.map(|adapter| adapter.webhook_secrets(&setup.credentials));
+        let is_shared = own.is_none_or(|own| own.is_empty());
+        findings.push(signature(&health, is_shared));
         findings.push(deliveries(&health));
         findings.push(failures(&health));
         findings.push(self.templates_of(channel).await?);
@@ -282,16 +286,19 @@ fn heard(health: &ChannelHealth, now: Timestamp) -> Finding {
     }
 }
 
-fn signature(health: &ChannelHealth) -> Finding {
+/// `is_shared`: its webhooks are verified by the server's own secret, on the address that all channels share.
+fn signature(health: &ChannelHealth, is_shared: bool) -> Finding {
     const CHECK: &str = "signature";
-    let is_newer = |at: &Timestamp| health.heard_at.is_none_or(|heard| *at > heard);
+    let since = health.heard_at.unwrap_or(health.made_at);
+    let is_newer = |at: &Timestamp| *at > since;
     if let Some(at) = health.refused_at.filter(is_newer) {
         return Finding::bad(CHECK, format!("the last webhook, at {at}, was refused: its signature does not fit"))
             .breaks("what customers write is not received")
             .fix("give the channel the secret that signs its webhooks: Meta's app secret or Twilio's auth token; \
                   for Twilio, `public_url` must be exactly the address that Twilio calls");
     }
-    if let Some(at) = health.shared_refused_at.filter(is_newer) {
+    let of_all = health.shared_refused_at.filter(|_| is_shared);
+    if let Some(at) = of_all.filter(is_newer) {
         return Finding::warning(
             CHECK,
             format!("a webhook on the address that all channels share was refused at {at}"),

@@ -35,6 +35,8 @@ impl ActiveModelBehavior for ActiveModel {}
 /// How a channel fares.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct ChannelHealth {
+    /// When it was made.
+    pub(crate) made_at: Timestamp,
     /// When something last came by it.
     pub(crate) heard_at: Option<Timestamp>,
     /// When a webhook of it was last refused.
@@ -51,6 +53,7 @@ pub(crate) struct ChannelHealth {
 
 #[derive(FromQueryResult)]
 struct Heard {
+    made_at: Option<i64>,
     heard_at: Option<i64>,
 }
 
@@ -72,7 +75,9 @@ impl LocationStore<'_> {
         channel: &Channel,
         now: Timestamp,
     ) -> Result<ChannelHealth, Error> {
-        const HEARD: &str = "SELECT MAX(received_at) AS heard_at FROM rejoinder_event \
+        const HEARD: &str = "SELECT MAX(received_at) AS heard_at, \
+             (SELECT created_at FROM rejoinder_channel WHERE location_id = $1 AND id = $2) AS made_at \
+             FROM rejoinder_event \
              WHERE location_id = $1 AND channel_id = $2 \
              AND kind IN ('message', 'echo', 'status', 'update', 'history', 'address_book', 'unknown')";
         const WAITING: &str = "SELECT \
@@ -98,6 +103,7 @@ impl LocationStore<'_> {
         let failures: Result<_, Error> = failures.map(|text| read_json("delivery", text)).collect();
         let count = |count: Option<i64>| count.and_then(|it| u64::try_from(it).ok()).unwrap_or(0);
         Ok(ChannelHealth {
+            made_at: Timestamp::from_ms(heard.as_ref().and_then(|row| row.made_at).unwrap_or(0)),
             heard_at: heard.and_then(|row| row.heard_at).map(Timestamp::from_ms),
             refused_at: self.refused_at(&channel.provider, channel.id).await?,
             shared_refused_at: self.refused_at(&channel.provider, ChannelId::NONE).await?,

@@ -219,6 +219,15 @@ async fn create(scoped: &Scoped) -> Result<Response, Error> {
         credentials: credentials(create.credentials),
     };
     let engine = scoped.engine();
+    // What the server's app hears may be another tenant's.
+    let is_operator = scoped.request.caller.is_operator();
+    if !is_operator && engine.rests_on_server(&new.provider, &new.credentials) {
+        return Err(Error::Invalid(
+            "the server's app would verify the webhooks of this channel, and nothing here proves that the number is \
+             yours: connect it by POST …/onboardings, or give the secret of an app of your own"
+                .to_owned(),
+        ));
+    }
     let channel = engine.create_channel(scoped.location_id, new).await?;
     Ok(reply::created(&ChannelJson::live(channel, engine).await?))
 }

@@ -14,14 +14,18 @@ use super::{ACCESS_TOKEN, App, PHONE_NUMBER_ID, WABA_ID, token, webhooks};
 const SOON: Span = Span::days(14);
 
 /// Looks at everything.
-pub(super) async fn examine(mut graph: Graph<'_>, app: App<'_>, case: &Case<'_>) -> Vec<Finding> {
+pub(super) async fn examine(
+    mut graph: Graph<'_>,
+    mut app: App<'_>,
+    case: &Case<'_>,
+) -> Vec<Finding> {
     let Some(token) = case.secrets.get(ACCESS_TOKEN) else {
         let finding = Finding::bad("token", "the channel has no access token")
             .breaks("nothing is sent")
             .fix("give it one: `rejoinder channel set … --credential access_token=@file`");
         return vec![finding];
     };
-    let mut findings = token_and_permissions(&mut graph, &app, case, token).await;
+    let mut findings = token_and_permissions(&mut graph, &mut app, case, token).await;
     if findings.iter().any(|finding| finding.check == "reachable") {
         return findings;
     }
@@ -62,7 +66,7 @@ fn unseen(check: &str, error: &GraphError) -> Finding {
 
 async fn token_and_permissions(
     graph: &mut Graph<'_>,
-    app: &App<'_>,
+    app: &mut App<'_>,
     case: &Case<'_>,
     token: &Secret,
 ) -> Vec<Finding> {
@@ -83,6 +87,7 @@ async fn token_and_permissions(
         }
         Err(error) => return vec![unseen(CHECK, &error)],
     };
+    app.learn(&seen);
     let until = seen.until();
     let ends_soon = |at: Option<_>| at.is_some_and(|at| at < case.now + SOON);
     let mut findings = Vec::new();

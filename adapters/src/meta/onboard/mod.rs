@@ -195,7 +195,16 @@ impl Onboard for Meta {
 
     fn draft(&self, case: &Case<'_>) -> Result<ChannelDraft, StepError> {
         let is_on_phone = case.is(COEXISTENCE);
+        // The number has come from an app of its own to the server's, which signs its webhooks from now on.
+        let server = self.config.app.as_ref().map(|app| app.id.as_str());
+        let is_servers = case.fact(APP_ID).is_some() && case.fact(APP_ID) == server;
+        let outdated: &[&str] = if is_servers && !App::is_own(case) {
+            &[APP_SECRET, VERIFY_TOKEN]
+        } else {
+            &[]
+        };
         Ok(ChannelDraft {
+            outdated,
             account: need(case, WABA_ID)?.to_owned(),
             key: need(case, PHONE_NUMBER_ID)?.to_owned(),
             phone: need(case, PHONE)?.to_owned(),
@@ -233,12 +242,15 @@ const fn yes_or_no(is_so: bool) -> &'static str {
 struct App<'a> {
     /// The server's own app, if it has one.
     server: Option<&'a super::MetaApp>,
+    /// The id of the number's own app, where Meta had to be asked for it.
+    asked: Option<String>,
 }
 
 impl Meta {
     fn app(&self) -> App<'_> {
         App {
             server: self.config.app.as_ref(),
+            asked: None,
         }
     }
 }
@@ -252,12 +264,29 @@ impl App<'_> {
     /// The app's id, if it is known.
     fn id(&self, case: &Case<'_>) -> Option<String> {
         if Self::is_own(case) {
-            case.fact(APP_ID).map(str::to_owned)
+            let known = case.fact(APP_ID).map(str::to_owned);
+            known.or_else(|| self.asked.clone())
         } else {
             self.server
                 .map(|app| app.id.clone())
                 .filter(|id| !id.is_empty())
         }
+    }
+
+    /// With the id of the number's own app, asked for if it is not known: a channel does not keep it.
+    async fn asking(mut self, graph: &mut Graph<'_>, case: &Case<'_>) -> Self {
+        let token = case.secrets.get(ACCESS_TOKEN);
+        if let (true, None, Some(token)) = (Self::is_own(case), self.id(case), token)
+            && let Ok(seen) = token::debug(graph, token, token).await
+        {
+            self.learn(&seen);
+        }
+        self
+    }
+
+    /// Notes whose token it is.
+    fn learn(&mut self, seen: &token::Seen) {
+        self.asked = Some(seen.app_id.clone()).filter(|id| !id.is_empty());
     }
 
     /// The token by which the app itself asks, if its id and secret are known.

@@ -108,6 +108,7 @@ pub(super) async fn fields(
     app: App<'_>,
     case: &Case<'_>,
 ) -> Result<Progress, StepError> {
+    let app = app.asking(&mut graph, case).await;
     let (Some(app_id), Some(asker)) = (app.id(case), app.token(case)) else {
         return Ok(Progress::skipped(
             "without the app's id and secret nobody can look",
@@ -208,7 +209,7 @@ pub(super) async fn subscribe(
 ) -> Result<Progress, StepError> {
     let token = access_token(case)?;
     let account = need_id(case, WABA_ID)?;
-    let app_id = app.id(case);
+    let app_id = app.asking(&mut graph, case).await.id(case);
     let before = match apps(&mut graph, account, token).await {
         Ok(apps) => apps,
         Err(error) => return Err(graph.failed(&error)),

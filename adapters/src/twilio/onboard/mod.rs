@@ -105,6 +105,7 @@ impl Onboard for Twilio {
         let phone = need(case, SENDER)?;
         let digits = phone.chars().filter(char::is_ascii_digit).collect();
         Ok(ChannelDraft {
+            outdated: &[],
             account: need(case, ACCOUNT)?.to_owned(),
             key: digits,
             phone: phone.to_owned(),

@@ -5,7 +5,7 @@ mod given;
 mod steps;
 mod written;
 
-pub(super) use self::steps::{Urls, read_templates};
+pub(super) use self::steps::{Urls, in_time, read_templates};
 pub(super) use self::written::write_down;
 
 use std::collections::BTreeSet;

@@ -10,7 +10,7 @@ use crate::adapter::{
     StepError, TEMPLATES_STEP,
 };
 use crate::core::Core;
-use crate::crypto::DataKey;
+use crate::crypto::{DataKey, Secret};
 use crate::domain::channel::Channel;
 use crate::domain::contact::Phone;
 use crate::domain::ids::{ChannelId, LocationId};
@@ -164,17 +164,7 @@ impl Journey<'_> {
         let urls = Urls::of(self.engine, self.adapter.kind(), onboarding.channel_id);
         let reports = self.reports().await?;
         let case = self.case(secrets, &urls, reports);
-        let taking = self.onboard.take(name, &case);
-        Ok(tokio::time::timeout(STEP, taking)
-            .await
-            .unwrap_or_else(|_| {
-                let seconds = STEP.as_secs();
-                Err(StepError::new(
-                    "timeout",
-                    format!("the step did not come to its end within {seconds} seconds"),
-                    "take it again; the provider is slow at the moment",
-                ))
-            }))
+        Ok(in_time(self.onboard.take(name, &case)).await)
     }
 
     fn case<'b>(&'b self, secrets: &'b Credentials, urls: &'b Urls, reports: Reports) -> Case<'b> {
@@ -211,6 +201,18 @@ impl Journey<'_> {
         &mut self,
         secrets: &Credentials,
     ) -> Result<Result<Progress, StepError>, Problem> {
+        // They prove that the number is the giver's: a number that is merely named may be another tenant's.
+        let steps = self.stored.onboarding.steps.iter();
+        let unproven = steps
+            .take_while(|step| step.name != CHANNEL_STEP)
+            .find(|step| !step.state.is_settled());
+        if let Some(step) = unproven {
+            return Ok(Err(StepError::new(
+                "not_known_yet",
+                format!("the step '{}' comes before it", step.name),
+                "take the steps before this one",
+            )));
+        }
         let urls = Urls::default();
         let drafted = self
             .onboard
@@ -255,6 +257,11 @@ impl Journey<'_> {
             .into_iter()
             .find(|channel| channel.provider == onboarding.provider && channel.key == draft.key);
         if let Some(known) = known {
+            for field in draft.outdated {
+                if credentials.get(field).is_none() {
+                    credentials.set(field, Secret::new(String::new()));
+                }
+            }
             let change = ChannelChange {
                 account: Some(draft.account.clone()),
                 settings: Some(draft.settings.clone()),
@@ -264,7 +271,7 @@ impl Journey<'_> {
             };
             return self
                 .engine
-                .change_channel(location_id, known.id, change)
+                .change_proven_channel(location_id, known.id, change)
                 .await;
         }
         let new = NewChannel {
@@ -310,6 +317,22 @@ impl Journey<'_> {
             )),
         }))
     }
+}
+
+/// A step, unless the provider is too slow.
+pub(in crate::provision) async fn in_time(
+    taking: impl Future<Output = Result<Progress, StepError>>,
+) -> Result<Progress, StepError> {
+    tokio::time::timeout(STEP, taking)
+        .await
+        .unwrap_or_else(|_| {
+            let seconds = STEP.as_secs();
+            Err(StepError::new(
+                "timeout",
+                format!("the step did not come to its end within {seconds} seconds"),
+                "take it again; the provider is slow at the moment",
+            ))
+        })
 }
 
 /// Reads the list of templates of a channel's account, as a step.
