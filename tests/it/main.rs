@@ -61,6 +61,7 @@ mod templates;
 mod testing;
 mod tidy;
 mod timers;
+mod tokens;
 mod truths;
 mod twilio;
 mod webhooks;

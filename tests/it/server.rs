@@ -327,48 +327,6 @@ async fn a_script_is_checked_by_what_its_location_has() {
 }
 
 #[tokio::test]
-async fn a_token_of_one_location_sees_no_other() {
-    let house = House::on(Database::sqlite().await).await;
-    let mine = house
-        .created("/locations", json!({ "name": "mine", "time_zone": "UTC" }))
-        .await;
-    let other = house
-        .created("/locations", json!({ "name": "other", "time_zone": "UTC" }))
-        .await;
-    let location_id = mine.parse().expect("an id");
-    let (_, secret) = house
-        .engine
-        .create_token("mine", Some(location_id))
-        .await
-        .expect("a token");
-    for path in [
-        "",
-        "/channels",
-        "/rules",
-        "/events",
-        "/deliveries",
-        "/conversations",
-        "/contacts",
-    ] {
-        let ask = |location: &str| {
-            let url = house.url(&format!("/api/v1/locations/{location}{path}"));
-            house.client.get(url).bearer_auth(secret.expose()).send()
-        };
-        assert_eq!(
-            ask(&mine).await.expect("an answer").status(),
-            StatusCode::OK,
-            "{path}"
-        );
-        assert_eq!(
-            ask(&other).await.expect("an answer").status(),
-            StatusCode::NOT_FOUND,
-            "{path}"
-        );
-    }
-    house.close().await;
-}
-
-#[tokio::test]
 async fn an_editor_is_told_what_may_follow() {
     let house = House::on(Database::sqlite().await).await;
     let location = house

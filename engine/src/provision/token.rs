@@ -6,7 +6,7 @@ use super::{Problem, name};
 use crate::crypto::{Secret, Vault};
 use crate::domain::ids::{LocationId, TokenId};
 use crate::engine::Engine;
-use crate::store::{self, CreateToken, TokenRow};
+use crate::store::{self, CreateToken, RevokeToken, TokenRow};
 
 impl Engine {
     /// Makes a bearer token for the API; it is shown this once.
@@ -30,16 +30,25 @@ impl Engine {
             id: TokenId::generate(),
             name: name(token_name)?,
             location_id,
+            created_at: core.clock.now(),
         };
         let hash = token_hash(secret.expose());
         core.store
             .write(CreateToken {
                 token: token.clone(),
                 hash,
-                now: core.clock.now(),
             })
             .await?;
         Ok((token, secret))
+    }
+
+    /// Revokes a token: it opens nothing from now on, on no node.
+    ///
+    /// # Errors
+    /// It is not there, or the database failed.
+    pub async fn revoke_token(&self, id: TokenId) -> Result<(), Problem> {
+        let was_there = self.core.store.write(RevokeToken(id)).await?;
+        was_there.then_some(()).ok_or(Problem::Missing("token"))
     }
 
     /// The first token, if there was none yet.

@@ -1,7 +1,7 @@
 //! Bearer tokens of the API, as hashes.
 
 use sea_orm::entity::prelude::*;
-use sea_orm::{ActiveValue::Set, DatabaseTransaction, PaginatorTrait};
+use sea_orm::{ActiveValue::Set, DatabaseTransaction, PaginatorTrait, QueryOrder};
 
 use super::batch::Batch;
 use super::{Error, Operation, Store, location};
@@ -31,6 +31,19 @@ pub struct TokenRow {
     pub name: String,
     /// The only location it opens; absent: all of them.
     pub location_id: Option<LocationId>,
+    /// When it was made.
+    pub created_at: Timestamp,
+}
+
+impl From<Model> for TokenRow {
+    fn from(row: Model) -> Self {
+        Self {
+            id: TokenId::from_uuid(row.id),
+            name: row.name,
+            location_id: row.location_id.map(LocationId::from_uuid),
+            created_at: Timestamp::from_ms(row.created_at),
+        }
+    }
 }
 
 impl Store {
@@ -58,11 +71,17 @@ impl Store {
             .filter(Column::Hash.eq(hash))
             .one(&self.reader)
             .await?;
-        Ok(row.map(|row| TokenRow {
-            id: TokenId::from_uuid(row.id),
-            name: row.name,
-            location_id: row.location_id.map(LocationId::from_uuid),
-        }))
+        Ok(row.map(TokenRow::from))
+    }
+
+    /// All tokens, the oldest first.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn tokens(&self) -> Result<Vec<TokenRow>, Error> {
+        let rows = Entity::find().order_by_asc(Column::Id);
+        let rows = rows.all(&self.reader).await?.into_iter();
+        Ok(rows.map(TokenRow::from).collect())
     }
 }
 
@@ -70,7 +89,6 @@ impl Store {
 pub(crate) struct CreateToken {
     pub(crate) token: TokenRow,
     pub(crate) hash: String,
-    pub(crate) now: Timestamp,
 }
 
 impl Operation for CreateToken {
@@ -85,9 +103,21 @@ impl Operation for CreateToken {
             name: Set(self.token.name.clone()),
             hash: Set(self.hash.clone()),
             location_id: Set(self.token.location_id.map(LocationId::uuid)),
-            created_at: Set(self.now.ms()),
+            created_at: Set(self.token.created_at.ms()),
         };
         Entity::insert(row).exec_without_returning(tx).await?;
         Ok(())
+    }
+}
+
+/// Forgets a token; tells whether it was there.
+pub(crate) struct RevokeToken(pub(crate) TokenId);
+
+impl Operation for RevokeToken {
+    type Output = bool;
+
+    async fn apply(&self, tx: &DatabaseTransaction, _batch: &mut Batch) -> Result<bool, Error> {
+        let deleted = Entity::delete_by_id(self.0.uuid()).exec(tx).await?;
+        Ok(deleted.rows_affected > 0)
     }
 }

@@ -23,6 +23,7 @@ pub(crate) mod rules;
 pub(crate) mod templates;
 pub(crate) mod tests;
 pub(crate) mod tickets;
+pub(crate) mod tokens;
 pub(crate) mod unrouted;
 
 use bytes::Buf;
@@ -116,6 +117,9 @@ async fn route(path: &str, request: Request) -> Result<Response, Error> {
             }
         }
         // They belong to no location, so that only an operator may see them.
+        ["tokens", rest @ ..] if request.caller.is_operator() => {
+            tokens::route(rest, &request).await
+        }
         ["unrouted", rest @ ..] if request.caller.is_operator() => {
             unrouted::route(rest, &request).await
         }

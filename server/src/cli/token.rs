@@ -2,9 +2,10 @@
 
 use clap::Subcommand;
 use rejoinder_engine::Engine;
-use serde::Serialize;
+use rejoinder_engine::domain::ids::TokenId;
 
 use super::{Failure, open};
+use crate::api::tokens::{TokenJson, TokensJson};
 use crate::out::{self, Format};
 
 #[derive(Debug, Subcommand)]
@@ -18,35 +19,55 @@ pub(super) enum Command {
         #[arg(long)]
         location: Option<String>,
     },
-}
-
-#[derive(Serialize)]
-struct TokenJson {
-    id: String,
-    name: String,
-    location_id: Option<String>,
-    token: String,
+    /// List the tokens, without what they are
+    List,
+    /// Have a token open nothing any more
+    Revoke {
+        /// Its id, as the list shows it
+        token: TokenId,
+    },
 }
 
 impl Command {
     pub(super) async fn run(self, engine: &Engine, format: Format) -> Result<(), Failure> {
-        let Self::Create { name, location } = self;
-        let location_id = match &location {
-            Some(named) => Some(open::location(engine, Some(named)).await?.id),
-            None => None,
-        };
-        let (row, token) = engine.create_token(&name, location_id).await?;
-        if format == Format::Human {
-            out::line(token.expose());
-            out::note("Keep it safe: it is shown this once.");
-            return Ok(());
+        match self {
+            Self::Create { name, location } => create(engine, name, location, format).await,
+            Self::List => {
+                let tokens = engine.store().tokens().await?;
+                let columns = [
+                    ("ID", "id"),
+                    ("NAME", "name"),
+                    ("LOCATION", "location_id"),
+                    ("MADE", "created_at"),
+                ];
+                format.list(&TokensJson::from(tokens), "tokens", &columns);
+                Ok(())
+            }
+            Self::Revoke { token } => {
+                engine.revoke_token(token).await?;
+                out::note("It opens nothing any more.");
+                Ok(())
+            }
         }
-        format.one(&TokenJson {
-            id: row.id.to_string(),
-            name: row.name,
-            location_id: row.location_id.map(|id| id.to_string()),
-            token: token.expose().to_owned(),
-        });
-        Ok(())
     }
+}
+
+async fn create(
+    engine: &Engine,
+    name: String,
+    location: Option<String>,
+    format: Format,
+) -> Result<(), Failure> {
+    let location_id = match &location {
+        Some(named) => Some(open::location(engine, Some(named)).await?.id),
+        None => None,
+    };
+    let (row, token) = engine.create_token(&name, location_id).await?;
+    if format == Format::Human {
+        out::line(token.expose());
+        out::note("Keep it safe: it is shown this once.");
+        return Ok(());
+    }
+    format.one(&TokenJson::made(row, &token));
+    Ok(())
 }
