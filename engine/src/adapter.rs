@@ -48,6 +48,11 @@ pub trait Adapter: Send + Sync + 'static {
         false
     }
 
+    /// What is wrong with the ids of an account and of a number, in a sentence: whether they are such ids at all.
+    fn misread(&self, _account: &str, _key: &str) -> Option<String> {
+        None
+    }
+
     /// Where to look for the secrets that may verify `webhook`. Reads unverified data: only a hint.
     fn route(&self, webhook: &Webhook) -> Route;
 

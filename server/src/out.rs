@@ -177,6 +177,15 @@ pub(crate) fn prompt(text: &str) {
     let _ = write!(out, "{text}").and_then(|()| out.flush());
 }
 
+/// Says at a terminal what goes on; the next one takes its place, and an empty one wipes it away.
+pub(crate) fn status(text: &str) {
+    let mut err = io::stderr().lock();
+    if err.is_terminal() {
+        let text: String = text.chars().take(WIDTH - 1).collect();
+        let _ = write!(err, "\r\x1b[2K{text}").and_then(|()| err.flush());
+    }
+}
+
 /// Breaks a text into lines of at most `width` letters, at spaces where it can.
 pub(crate) fn wrap(text: &str, width: usize) -> Vec<String> {
     let lines = fill(text, width).into_iter();

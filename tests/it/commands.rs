@@ -175,52 +175,6 @@ fn a_database_that_cannot_be_written_is_told_with_what_to_do() {
 }
 
 #[test]
-fn an_unknown_location_and_a_bad_script_are_told() {
-    let folder = folder();
-    let key = key(&folder);
-    let run = |words: &[&str]| {
-        command(&folder, words)
-            .env("REJOINDER_KEYS", &key)
-            .output()
-            .expect("it runs")
-    };
-    complains(&run(&["location", "list"]), &["rejoinder migrate"]);
-    assert!(run(&["migrate"]).status.success());
-    assert!(
-        run(&["location", "create", "--name", "A", "--time-zone", "UTC"])
-            .status
-            .success()
-    );
-    complains(
-        &run(&["rule", "list", "--location", "Nowhere"]),
-        &["Nowhere"],
-    );
-    complains(
-        &run(&[
-            "location",
-            "create",
-            "--name",
-            "B",
-            "--time-zone",
-            "Mars/Base",
-        ]),
-        &["Mars/Base"],
-    );
-    std::fs::write(
-        folder.path().join("bad.rhai"),
-        "fn on_message(chat, message) { chat.reply(greeting); }",
-    )
-    .expect("written");
-    let output = run(&["rule", "create", "--name", "bad", "--publish", "bad.rhai"]);
-    complains(&output, &["bad.rhai"]);
-    let told = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(
-        told.contains("bad.rhai:1:") && told.contains("greeting"),
-        "{told}"
-    );
-}
-
-#[test]
 fn the_address_that_a_provider_is_given_is_whole() {
     let folder = folder();
     let key = key(&folder);

@@ -35,6 +35,7 @@ mod keys;
 mod lookups;
 mod loops;
 mod main_job;
+mod mistakes;
 mod outage;
 mod pacing;
 mod payloads;

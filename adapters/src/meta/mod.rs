@@ -119,6 +119,16 @@ impl Adapter for Meta {
         webhook.channel_id.map_or(Route::Server, Route::Channel)
     }
 
+    fn misread(&self, account: &str, key: &str) -> Option<String> {
+        let ids = [
+            (account, "the id of a WhatsApp business account"),
+            (key, "Meta's id of a phone number"),
+        ];
+        let is_id = |id: &str| !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_digit());
+        let wrong = ids.into_iter().find(|(id, _)| !is_id(id));
+        wrong.map(|(id, what)| format!("'{id}' is not {what}, which consists of digits"))
+    }
+
     fn webhook_secrets(&self, credentials: &Credentials) -> Vec<Secret> {
         credentials.get(APP_SECRET).cloned().into_iter().collect()
     }

@@ -91,6 +91,10 @@ impl Adapter for Twilio {
         true
     }
 
+    fn misread(&self, account: &str, _key: &str) -> Option<String> {
+        onboard::no_account_sid(account)
+    }
+
     fn doubt(&self) -> Span {
         // Its statuses of a message, and its repetitions of them, take longer than Meta's.
         Span::seconds(150)

@@ -80,6 +80,9 @@ impl Engine {
                 "'account' is missing: the id of the account at the provider".to_owned(),
             ));
         }
+        if let Some(sentence) = adapter.misread(new.account.trim(), &key) {
+            return Err(Problem::Invalid(sentence));
+        }
         check_credentials(core, &new.provider, &new.credentials)?;
         if core.store.location(location_id).await?.is_none() {
             return Err(Problem::Missing("location"));

@@ -86,7 +86,7 @@ pub(super) struct Set {
 
 #[derive(Args, Debug)]
 struct Details {
-    /// Repeatable: name=@file, name=-, name=env:VAR; cryptr:@file … if cryptr sealed it
+    /// Repeatable: name=@file, name=- (asks), name=env:VAR; cryptr:@file … if cryptr sealed it
     #[arg(long, value_name = "NAME=SOURCE")]
     credential: Vec<String>,
     /// Repeatable: such as messages_per_second=20

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use clap::{Args, Subcommand, value_parser};
-use rejoinder_engine::domain::ids::OnboardingId;
-use rejoinder_engine::domain::onboarding::{Facts, Onboarding, StepState};
-use rejoinder_engine::{Engine, Given, NewOnboarding};
+use rejoinder_engine::domain::ids::{LocationId, OnboardingId};
+use rejoinder_engine::domain::onboarding::{Facts, Onboarding, Step, StepState};
+use rejoinder_engine::{Engine, Given, NewOnboarding, Problem};
 
 use super::ticket::Ticket;
 use super::{Failure, open, secret};
@@ -14,6 +14,8 @@ use crate::out::{self, Format};
 
 /// How long `wait` rests between two looks.
 const REST: Duration = Duration::from_secs(2);
+/// How often a terminal is told which step is being taken.
+const LOOK: Duration = Duration::from_millis(250);
 /// Columns of a step's state and name.
 const STATE: usize = 8;
 const NAME: usize = 12;
@@ -98,7 +100,7 @@ pub(super) struct More {
     /// Repeatable: something that the route asks for
     #[arg(long, value_name = "NAME=VALUE")]
     field: Vec<String>,
-    /// Repeatable: name=@file, name=-, name=env:VAR
+    /// Repeatable: name=@file, name=- (asks), name=env:VAR; cryptr:@file … if cryptr sealed it
     #[arg(long, value_name = "NAME=SOURCE")]
     credential: Vec<String>,
 }
@@ -140,16 +142,15 @@ impl Command {
                 if format != Format::Json {
                     out::note(&format!("Connecting a number: {} …", noted.id));
                 }
-                let onboarding = engine
-                    .continue_onboarding(location.id, noted.id, Given::default())
-                    .await?;
-                tell(onboarding, engine, format)
+                let begun = engine.continue_onboarding(location.id, noted.id, Given::default());
+                tell(shown(engine, &noted, begun).await?, engine, format)
             }
             Self::Resume(Resume { onboarding, more }) => {
                 let location = open::location(engine, more.location.as_deref()).await?;
                 let given = more.given().await?;
+                let known = find(engine, location.id, onboarding).await?;
                 let resumed = engine.continue_onboarding(location.id, onboarding, given);
-                tell(resumed.await?, engine, format)
+                tell(shown(engine, &known, resumed).await?, engine, format)
             }
             Self::Repeat {
                 onboarding,
@@ -193,12 +194,7 @@ impl Command {
                 location,
             } => {
                 let location = open::location(engine, location.as_deref()).await?;
-                let all = engine.store().of(location.id).onboardings().await?;
-                let found = all.into_iter().find(|it| it.id == onboarding);
-                let found = found.ok_or_else(|| {
-                    Failure::missing("onboarding", &onboarding.to_string(), "connect list")
-                })?;
-                print(found, engine, format);
+                print(find(engine, location.id, onboarding).await?, engine, format);
                 Ok(())
             }
             Self::Delete {
@@ -228,10 +224,58 @@ async fn wait(
         let resumed = resumed.await?;
         let is_late = tokio::time::Instant::now() + REST > deadline;
         if resumed.state() != StepState::Waiting || is_late {
+            out::status("");
             return Ok(resumed);
+        }
+        if let Some(step) = next(&resumed) {
+            let left = deadline.saturating_duration_since(tokio::time::Instant::now());
+            out::status(&format!(
+                "{} s  {}: {}",
+                left.as_secs(),
+                step.name,
+                step.says
+            ));
         }
         tokio::time::sleep(REST).await;
     }
+}
+
+async fn find(
+    engine: &Engine,
+    location_id: LocationId,
+    id: OnboardingId,
+) -> Result<Onboarding, Failure> {
+    let all = engine.store().of(location_id).onboardings().await?;
+    let found = all.into_iter().find(|it| it.id == id);
+    found.ok_or_else(|| Failure::missing("onboarding", &id.to_string(), "connect list"))
+}
+
+/// Says at a terminal which step is being taken, until all are.
+async fn shown<F>(engine: &Engine, known: &Onboarding, taking: F) -> Result<Onboarding, Failure>
+where
+    F: Future<Output = Result<Onboarding, Problem>>,
+{
+    let mut looks = tokio::time::interval(LOOK);
+    tokio::pin!(taking);
+    let taken = loop {
+        tokio::select! {
+            taken = &mut taking => break taken,
+            _ = looks.tick() => {
+                let now = find(engine, known.location_id, known.id).await.ok();
+                if let Some(step) = now.as_ref().and_then(next) {
+                    out::status(&format!("{} …", step.name));
+                }
+            }
+        }
+    };
+    out::status("");
+    Ok(taken?)
+}
+
+/// The first step that something is still to be done about.
+fn next(onboarding: &Onboarding) -> Option<&Step> {
+    let mut steps = onboarding.steps.iter();
+    steps.find(|step| !step.state.is_settled())
 }
 
 fn routes(engine: &Engine, format: Format) {

@@ -1,7 +1,7 @@
 //! Secrets on the command line: said to be somewhere, so that they stand in no list of processes.
 //! Knows nothing of what they open.
 
-use std::io::Read;
+use std::io::{self, IsTerminal, Read};
 
 use rejoinder_engine::crypto::{Secret, legacy};
 
@@ -16,6 +16,7 @@ const LEGACY: &str = "cryptr:";
 /// one.
 pub(super) async fn read(what: &str, sources: &[String]) -> Result<Vec<(String, Secret)>, Failure> {
     let mut read = Vec::with_capacity(sources.len());
+    let mut was_typed = false;
     for source in sources {
         let (name, from) = source.split_once('=').ok_or_else(|| {
             Failure::new(format!(
@@ -23,13 +24,24 @@ pub(super) async fn read(what: &str, sources: &[String]) -> Result<Vec<(String, 
             ))
         })?;
         let name = name.trim();
+        if is_typed(from) && was_typed && !io::stdin().is_terminal() {
+            return Err(Failure::new(format!(
+                "standard input holds one secret, and another one has read it; give '{name}' as @file or env:VAR"
+            )));
+        }
         let secret = match from.strip_prefix(LEGACY) {
             Some(from) => open_legacy(name, sealed(name, from)?).await?,
             None => read_one(name, from)?,
         };
+        was_typed |= is_typed(from);
         read.push((name.to_owned(), secret));
     }
     Ok(read)
+}
+
+/// Whether a secret comes from standard input.
+fn is_typed(from: &str) -> bool {
+    from == "-" || from == "cryptr:-"
 }
 
 fn read_one(name: &str, from: &str) -> Result<Secret, Failure> {
@@ -56,9 +68,11 @@ fn sealed(name: &str, from: &str) -> Result<Secret, Failure> {
 fn place(name: &str, from: &str) -> Result<Option<Secret>, Failure> {
     let text = if let Some(path) = from.strip_prefix('@') {
         Secret::new(open::read_file(path)?)
+    } else if from == "-" && io::stdin().is_terminal() {
+        Secret::new(rpassword::prompt_password(format!("{name}: "))?)
     } else if from == "-" {
         let mut text = String::new();
-        std::io::stdin().read_to_string(&mut text)?;
+        io::stdin().read_to_string(&mut text)?;
         Secret::new(text)
     } else if let Some(variable) = from.strip_prefix("env:") {
         Secret::new(config::variable(variable).ok_or_else(|| {

@@ -135,6 +135,11 @@ impl Onboard for Twilio {
     }
 }
 
+/// What is wrong with an Account SID, if it is none.
+pub(super) fn no_account_sid(sid: &str) -> Option<String> {
+    (!is_sid(sid, "AC")).then(|| format!("'{sid}' is no Account SID: AC and 32 hexadecimal digits"))
+}
+
 /// Sees the account, by its SID and auth token.
 async fn account(
     mut rest: Rest<'_>,
@@ -146,10 +151,10 @@ async fn account(
         let help = "the Account SID (AC…; Twilio Console, Account info)";
         return Ok(Progress::ask(ACCOUNT, help, Vec::new()));
     };
-    if !is_sid(sid, "AC") {
+    if let Some(sentence) = no_account_sid(sid) {
         let error = StepError::new(
             "not_a_sid",
-            format!("'{sid}' is no Account SID: AC and 32 hexadecimal digits"),
+            sentence,
             "copy it once more (Twilio Console, Account info)",
         );
         return Err(error.asks(ACCOUNT, "the Account SID (AC…)"));
