@@ -2,7 +2,7 @@
 //! reaches a customer. Addresses are never told on: their queries may hold secrets.
 
 use http::Method;
-use rejoinder_engine::adapter::SendErrorKind;
+use rejoinder_engine::adapter::{SendErrorKind, StepError};
 use rejoinder_engine::domain::finding::Finding;
 use rejoinder_engine::domain::onboarding::Evidence;
 use rejoinder_engine::domain::time::{Span, Timestamp};
@@ -87,6 +87,25 @@ impl<'a> Asking<'a> {
     /// The provider's id of the last request.
     pub(crate) fn request_id(&self) -> Option<String> {
         self.evidence.last()?.request_id.clone()
+    }
+
+    /// The last request was not answered with anything usable.
+    pub(crate) fn unanswered(&self, provider: &str) -> StepError {
+        // A code is used up by asking what it opens.
+        let is_look = |asked: &str| asked.starts_with("GET ") && !asked.contains("access_token");
+        let last = self.evidence.last();
+        if last.is_some_and(|last| is_look(&last.request)) {
+            return StepError::new(
+                "no_answer",
+                format!("{provider} gave no usable answer; nothing was changed"),
+                "take the step again in a minute",
+            );
+        }
+        StepError::new(
+            "no_answer",
+            format!("{provider} gave no usable answer; it may have been done"),
+            "take the step again: what was done is found to be done",
+        )
     }
 
     /// By how much the provider's clock and ours differ.

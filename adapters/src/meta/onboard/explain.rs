@@ -43,11 +43,7 @@ impl Graph<'_> {
                 "Meta could not be reached from this server; nothing was done",
                 "check that this server reaches graph.facebook.com, and take the step again",
             ),
-            GraphError::NoAnswer => StepError::new(
-                "no_answer",
-                "Meta gave no usable answer; it may have been done",
-                "take the step again: what was done is found to be done",
-            ),
+            GraphError::NoAnswer => self.asking.unanswered("Meta"),
             GraphError::Refused(refusal) => of(refusal),
         };
         failure.failure.request_id = failure.failure.request_id.or(request_id);

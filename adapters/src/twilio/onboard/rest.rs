@@ -162,11 +162,7 @@ impl<'a> Rest<'a> {
                 "Twilio could not be reached from this server; nothing was done",
                 "check that this server reaches api.twilio.com, and take the step again",
             ),
-            RestError::NoAnswer => StepError::new(
-                "no_answer",
-                "Twilio gave no usable answer; it may have been done",
-                "take the step again: what was done is found to be done",
-            ),
+            RestError::NoAnswer => self.asking.unanswered("Twilio"),
             RestError::Refused(status, code, message) => refused(*status, *code, message),
         };
         failure.failure.request_id = request_id;
