@@ -1,6 +1,7 @@
 //! From nothing to an answered message, by the command line alone: each way to connect a number, with every step
 //! failing once on the way as it does in life, and resumed.
 
+mod care;
 mod keys;
 pub(crate) mod meta;
 mod proof;

@@ -73,6 +73,11 @@ pub struct OnboardingField {
     pub help: &'static str,
     /// The fields in which it is found if nobody gives it: once one of them changes, it is found anew.
     pub within: &'static [&'static str],
+    /// Of a secret: no step looks at it before the one that asks for it, so that an answer has no other taken again.
+    pub is_looked_at_late: bool,
+    /// Of a secret: a new one comes of a new beginning at the provider, so that what was found by the old one is
+    /// found anew, and what could be asked for once can be asked for again.
+    pub begins_anew: bool,
 }
 
 impl OnboardingField {
@@ -83,6 +88,8 @@ impl OnboardingField {
             is_secret: false,
             help,
             within: &[],
+            is_looked_at_late: false,
+            begins_anew: false,
         }
     }
 
@@ -93,6 +100,8 @@ impl OnboardingField {
             is_secret: true,
             help,
             within: &[],
+            is_looked_at_late: false,
+            begins_anew: false,
         }
     }
 
@@ -100,6 +109,20 @@ impl OnboardingField {
     #[must_use]
     pub const fn within(mut self, fields: &'static [&'static str]) -> Self {
         self.within = fields;
+        self
+    }
+
+    /// The same, at which no step looks before the one that asks for it.
+    #[must_use]
+    pub const fn late(mut self) -> Self {
+        self.is_looked_at_late = true;
+        self
+    }
+
+    /// The same, which comes of a new beginning at the provider.
+    #[must_use]
+    pub const fn anew(mut self) -> Self {
+        self.begins_anew = true;
         self
     }
 }
@@ -255,6 +278,8 @@ pub struct StepError {
     pub evidence: Vec<Evidence>,
     /// A field that a person must give (anew), if that is what helps.
     pub ask: Option<Box<Ask>>,
+    /// Secrets that must not be tried again.
+    pub spent: Vec<&'static str>,
 }
 
 impl StepError {
@@ -271,7 +296,15 @@ impl StepError {
             }),
             evidence: Vec::new(),
             ask: None,
+            spent: Vec::new(),
         }
+    }
+
+    /// The same, with a secret that must not be tried again: the step asks for another instead.
+    #[must_use]
+    pub fn spends(mut self, field: &'static str) -> Self {
+        self.spent.push(field);
+        self
     }
 
     /// The same, with a field that a person must give (anew).

@@ -110,6 +110,7 @@ impl Engine {
             SaveChannel {
                 stored,
                 new: Some(core.clock.now()),
+                was: 0,
             },
         )
         .await?;
@@ -164,6 +165,7 @@ impl Engine {
             .channel(id)
             .await?
             .ok_or(Problem::Missing("channel"))?;
+        let was = stored.credentials_version;
         let channel = &mut stored.channel;
         if channel.is_disconnected() {
             return Err(Problem::Invalid(
@@ -202,7 +204,8 @@ impl Engine {
                 &credentials,
             );
         }
-        save(core, SaveChannel { stored, new: None }).await?;
+        let new = None;
+        save(core, SaveChannel { stored, new, was }).await?;
         Ok(channel)
     }
 }
@@ -226,6 +229,7 @@ impl Engine {
             return Ok(stored.channel);
         }
         let data_key = core.setup.data_key(location_id).await?;
+        let was = stored.credentials_version;
         stored.channel.disconnect();
         stored.credentials_version += 1;
         stored.credentials = setup::seal(
@@ -235,7 +239,8 @@ impl Engine {
             &Credentials::default(),
         );
         let channel = stored.channel.clone();
-        save(core, SaveChannel { stored, new: None }).await?;
+        let new = None;
+        save(core, SaveChannel { stored, new, was }).await?;
         Ok(channel)
     }
 }

@@ -106,6 +106,9 @@ pub(crate) struct SaveChannel {
     pub(crate) stored: StoredChannel,
     /// For a new one: the present.
     pub(crate) new: Option<Timestamp>,
+    /// Of one that is changed, the version of its credentials when it was read: who has given it others meanwhile,
+    /// or has disconnected it, must not be overruled by chance.
+    pub(crate) was: i32,
 }
 
 impl Operation for SaveChannel {
@@ -145,7 +148,18 @@ impl Operation for SaveChannel {
                     other => other,
                 })?;
         } else {
-            Entity::update(row).exec(tx).await?;
+            let saved = Entity::update_many()
+                .set(row)
+                .filter(Column::LocationId.eq(channel.location_id.uuid()))
+                .filter(Column::Id.eq(channel.id.uuid()))
+                .filter(Column::CredentialsVersion.eq(self.was))
+                .exec(tx)
+                .await?;
+            if saved.rows_affected == 0 {
+                return Err(Error::Conflict(
+                    "somebody else changed this channel at the same moment; look at it, and try again".to_owned(),
+                ));
+            }
         }
         revision::raise(tx).await
     }

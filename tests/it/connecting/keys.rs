@@ -114,8 +114,8 @@ async fn keys_by_hand_are_checked_as_they_are_given() {
             "permissions token_invalid access_token",
             "secret asks app_secret",
             "secret app_secret_wrong app_secret",
-            // The PIN that was made up is not the number's.
-            "register pin_wrong pin",
+            // None is made up for a number that has its own.
+            "register asks pin",
             "register pin_wrong pin",
         ],
         "{onboarding}"

@@ -16,7 +16,7 @@ use super::{
 const COEXISTENCE_EVENT: &str = "FINISH_WHATSAPP_BUSINESS_APP_ONBOARDING";
 /// What is asked of each number.
 pub(super) const NUMBER_FIELDS: &str = "id,display_phone_number,verified_name,status,code_verification_status,\
-     platform_type,quality_rating,name_status,is_on_biz_app";
+     platform_type,quality_rating,name_status,is_on_biz_app,is_pin_enabled";
 /// Portfolios that are walked at most; people have one or two.
 const MAX_BUSINESSES: usize = 20;
 /// Accounts whose names are looked up, to choose from.
@@ -220,8 +220,10 @@ fn found(number: &Value, case: &Case<'_>) -> Progress {
         .fact("verified_name", text("verified_name"))
         .fact("number_status", text("status"))
         .fact(COEXISTENCE, yes_or_no(is_on_phone));
-    // Kept before the number is registered with it: a PIN that is lost locks the number.
-    if is_on_phone || case.secrets.get(PIN).is_some() {
+    // Kept before the number is registered with it: a PIN that is lost locks the number. And none is made up for a
+    // number that has its own: Meta counts wrong guesses.
+    let has_own = number["is_pin_enabled"] == true;
+    if is_on_phone || has_own || case.secrets.get(PIN).is_some() {
         progress
     } else {
         progress.secret(PIN, random_digits(PIN_DIGITS))

@@ -204,6 +204,21 @@ async fn fields(graph: &mut Graph<'_>, app: &App<'_>, case: &Case<'_>) -> Option
         Err(error) => return Some(unseen(CHECK, &error)),
     };
     let lacks = seen.lacks(&webhooks::wanted(case));
+    if let (true, Some(place)) = (lacks.is_empty(), seen.elsewhere(case)) {
+        let evidence =
+            format!("the app hears of everything that is needed; its own address is {place}");
+        return Some(
+            Finding::warning(CHECK, evidence)
+                .breaks(
+                    "what follows no override goes there: news of templates, names, limits, and of customers who \
+                     want no marketing",
+                )
+                .fix(
+                    "let the app's address lead to this server (App dashboard, WhatsApp, Configuration), or have \
+                     that server pass its webhooks on, as they are",
+                ),
+        );
+    }
     if lacks.is_empty() {
         return Some(Finding::good(
             CHECK,

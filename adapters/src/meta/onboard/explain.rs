@@ -16,6 +16,8 @@ struct Explanation {
     code: &'static str,
     fix: &'static str,
     asks: Option<(&'static str, &'static str)>,
+    /// Whether what it asks for must not be tried again as it is.
+    is_spent: bool,
 }
 
 const fn explanation(code: &'static str, fix: &'static str) -> Explanation {
@@ -23,6 +25,7 @@ const fn explanation(code: &'static str, fix: &'static str) -> Explanation {
         code,
         fix,
         asks: None,
+        is_spent: false,
     }
 }
 
@@ -30,6 +33,12 @@ impl Explanation {
     const fn asks(mut self, field: &'static str, help: &'static str) -> Self {
         self.asks = Some((field, help));
         self
+    }
+
+    /// The same, for a secret that is refused for good, or whose wrong guesses are counted.
+    const fn asks_another(mut self, field: &'static str, help: &'static str) -> Self {
+        self.is_spent = true;
+        self.asks(field, help)
     }
 }
 
@@ -58,12 +67,18 @@ impl Graph<'_> {
 }
 
 fn of(refusal: &Refusal) -> StepError {
-    let Explanation { code, fix, asks } = explain(refusal);
+    let Explanation {
+        code,
+        fix,
+        asks,
+        is_spent,
+    } = explain(refusal);
     let mut error = StepError::new(code, refusal.told(), fix);
     error.failure.provider_code = refusal.code;
     error.failure.provider_subcode = refusal.subcode;
     error.failure.request_id.clone_from(&refusal.trace_id);
     match asks {
+        Some((field, help)) if is_spent => error.asks(field, help).spends(field),
         Some((field, help)) => error.asks(field, help),
         None => error,
     }
@@ -85,9 +100,10 @@ fn explain(refusal: &Refusal) -> Explanation {
         ),
         100 if subcode == 36_007 || subcode == 36_009 || says("authorization code") => explanation(
             "code_spent",
-            "a code works once and for 30 seconds: open the sign-up again and give its new code",
+            "a code works once and for 30 seconds: open the sign-up again and give its new code; if it was \
+             exchanged before, go on without one",
         )
-        .asks("code", "the new code of the sign-up"),
+        .asks_another("code", "the new code of the sign-up"),
         100 if says("nonexisting field") => explanation(
             "nonexisting_field",
             "this token cannot list business accounts: give 'waba_id', the id of the WhatsApp business account \
@@ -155,7 +171,12 @@ fn explain(refusal: &Refusal) -> Explanation {
             "the number has a two-step verification with another PIN: give that one, or change it in WhatsApp \
              Manager (Phone numbers, Settings, Two-step verification)",
         )
-        .asks(PIN, "the six digits of the number's two-step verification"),
+        .asks_another(PIN, "the six digits of the number's two-step verification"),
+        133_000 => explanation(
+            "half_deregistered",
+            "the number was taken out of use only by half: deregister it once more in WhatsApp Manager or by the API, \
+             and take the step again",
+        ),
         133_006 => explanation(
             "not_verified",
             "the number must be verified first: do that in WhatsApp Manager (Phone numbers), where a code is sent \
@@ -165,7 +186,7 @@ fn explain(refusal: &Refusal) -> Explanation {
             "pin_locked",
             "too many wrong PINs: wait as long as Meta says, then give the right one",
         )
-        .asks(PIN, "the six digits of the number's two-step verification"),
+        .asks_another(PIN, "the six digits of the number's two-step verification"),
         133_015 => explanation(
             "deleted_lately",
             "the number was deleted a moment ago: wait five minutes, and take the step again",
@@ -173,11 +194,6 @@ fn explain(refusal: &Refusal) -> Explanation {
         133_016 => explanation(
             "registered_too_often",
             "a number can be registered ten times in 72 hours: wait, and take the step again",
-        ),
-        2_593_108 => explanation(
-            "sync_too_late",
-            "the phone app's data can be asked for within 24 hours of signing up only: disconnect in the app \
-             (Settings, Account, Business Platform) and sign up again",
         ),
         368 | 131_031 => explanation(
             "account_blocked",

@@ -163,9 +163,12 @@ impl<'a> Graph<'a> {
             Unanswered::NotConnected => GraphError::NotConnected,
             Unanswered::NoAnswer => GraphError::NoAnswer,
         })?;
-        let result = read(&answer);
-        if let Err(GraphError::Refused(refusal)) = &result {
-            self.asking.says(self.hidden.hide(&refusal.told()));
+        let mut result = read(&answer);
+        if let Err(GraphError::Refused(refusal)) = &mut result {
+            // Meta repeats a token that does not read; the server's own secret is no tenant's to see.
+            refusal.message = self.hidden.hide(&refusal.message);
+            refusal.details = self.hidden.hide(&refusal.details);
+            self.asking.says(refusal.told());
             self.asking.name(refusal.trace_id.as_deref());
         }
         result

@@ -62,11 +62,13 @@ const ROUTES: [OnboardingRoute; 2] = [
             OnboardingField::secret(
                 CODE,
                 "The code of the sign-up, to be exchanged within 30 seconds (configuration with a system user's token).",
-            ),
+            )
+            .anew(),
             OnboardingField::secret(
                 ACCESS_TOKEN,
                 "The token of the sign-up instead (configuration with a user's token).",
-            ),
+            )
+            .anew(),
             OnboardingField::open(
                 REDIRECT_URI,
                 "The page that the dialog came back to, to the letter; left out for the pop-up.",
@@ -81,7 +83,7 @@ const ROUTES: [OnboardingRoute; 2] = [
                 "business_id",
                 "The id of the business portfolio, as the event tells it.",
             ),
-            OnboardingField::secret(PIN, PIN_HELP),
+            OnboardingField::secret(PIN, PIN_HELP).late(),
         ],
         steps: &[
             OnboardingStep::new(
@@ -133,7 +135,7 @@ const ROUTES: [OnboardingRoute; 2] = [
                 "Meta's id of the phone number (App dashboard, WhatsApp, API setup).",
             )
             .within(&[WABA_ID]),
-            OnboardingField::secret(PIN, PIN_HELP),
+            OnboardingField::secret(PIN, PIN_HELP).late(),
         ],
         steps: &[
             OnboardingStep::new(
@@ -180,8 +182,8 @@ impl Onboard for Meta {
             "subscribe" => Box::pin(webhooks::subscribe(graph, self.app(), case)),
             "override" => Box::pin(webhooks::override_url(graph, self.app(), case)),
             "register" => Box::pin(phone::register(graph, case)),
-            "contacts" => Box::pin(phone::contacts(graph, case)),
-            "history" => Box::pin(phone::history(graph, case)),
+            "contacts" => Box::pin(phone::contacts(graph, self.app(), case)),
+            "history" => Box::pin(phone::history(graph, self.app(), case)),
             other => {
                 let error = StepError::new(
                     "unknown_step",

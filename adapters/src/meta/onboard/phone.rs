@@ -5,12 +5,17 @@ use serde_json::json;
 
 use super::graph::{Graph, GraphError};
 use super::token::with;
-use super::{COEXISTENCE, PHONE_NUMBER_ID, PIN, PIN_DIGITS, access_token, need_id};
+use super::webhooks;
+use super::{App, COEXISTENCE, PHONE_NUMBER_ID, PIN, PIN_DIGITS, access_token, need_id};
 
 /// What is asked before a number is registered.
-const BEFORE: &str = "status,platform_type,is_on_biz_app";
+const BEFORE: &str = "status,platform_type,is_on_biz_app,is_pin_enabled";
+/// What the status of a number may be that is registered.
+const REGISTERED: [&str; 4] = ["CONNECTED", "FLAGGED", "RESTRICTED", "RATE_LIMITED"];
 /// Meta's code of something that was asked for already.
 const ASKED_BEFORE: i64 = 2_593_107;
+/// Meta's code of a request later than 24 hours after the sign-up.
+const TOO_LATE: i64 = 2_593_108;
 /// Meta's code of a history that the business does not share; it comes by a webhook.
 const DECLINED: i64 = 2_593_109;
 /// All of the history has come.
@@ -33,17 +38,21 @@ pub(super) async fn register(mut graph: Graph<'_>, case: &Case<'_>) -> Result<Pr
     if seen["is_on_biz_app"] == true {
         return Ok(with(Progress::skipped(ON_PHONE), graph));
     }
-    if text("status") == "CONNECTED" && text("platform_type") == "CLOUD_API" {
+    if REGISTERED.contains(&text("status")) && text("platform_type") == "CLOUD_API" {
         return Ok(with(
             Progress::done("the number is registered already"),
             graph,
         ));
     }
     let Some(pin) = case.secrets.get(PIN) else {
-        let help = "six digits: the number's two-step verification, or a new one if it has none";
+        let help = if seen["is_pin_enabled"] == true {
+            "the six digits of the number's two-step verification; forgotten, it is changed in WhatsApp Manager \
+             (Phone numbers, Settings, Two-step verification)"
+        } else {
+            "six digits: the number's two-step verification, or a new one if it has none"
+        };
         return Ok(with(Progress::ask(PIN, help, Vec::new()), graph));
     };
-    // Meta counts wrong ones.
     let is_pin =
         pin.expose().len() == PIN_DIGITS && pin.expose().bytes().all(|it| it.is_ascii_digit());
     if !is_pin {
@@ -71,8 +80,12 @@ pub(super) async fn register(mut graph: Graph<'_>, case: &Case<'_>) -> Result<Pr
 }
 
 /// Asks for the phone app's contacts; they come by webhooks from then on.
-pub(super) async fn contacts(graph: Graph<'_>, case: &Case<'_>) -> Result<Progress, StepError> {
-    let begun = ask(graph, case, "smb_app_state_sync", "contacts_request").await?;
+pub(super) async fn contacts(
+    graph: Graph<'_>,
+    app: App<'_>,
+    case: &Case<'_>,
+) -> Result<Progress, StepError> {
+    let begun = ask(graph, app, case, "smb_app_state_sync", "contacts_request").await?;
     Ok(match begun {
         Begun::NotHere(progress) => progress,
         Begun::Here(mut progress) => {
@@ -85,8 +98,12 @@ pub(super) async fn contacts(graph: Graph<'_>, case: &Case<'_>) -> Result<Progre
 }
 
 /// Asks for the phone app's history, and waits until it has come, or is known not to.
-pub(super) async fn history(graph: Graph<'_>, case: &Case<'_>) -> Result<Progress, StepError> {
-    let begun = ask(graph, case, "history", "history_request").await?;
+pub(super) async fn history(
+    graph: Graph<'_>,
+    app: App<'_>,
+    case: &Case<'_>,
+) -> Result<Progress, StepError> {
+    let begun = ask(graph, app, case, "history", "history_request").await?;
     Ok(match begun {
         Begun::NotHere(progress) => progress,
         Begun::Here(mut progress) => {
@@ -127,11 +144,13 @@ enum Begun {
     Here(Progress),
 }
 
-/// Asks once for what the phone app shares. The fact named `fact` remembers that it was.
+/// Asks once for what the phone app shares, if somebody here hears the answer, which comes by the webhook field
+/// of the same name. The fact named `fact` remembers that it was asked.
 async fn ask(
     mut graph: Graph<'_>,
+    app: App<'_>,
     case: &Case<'_>,
-    sync_type: &str,
+    sync_type: &'static str,
     fact: &str,
 ) -> Result<Begun, StepError> {
     if !case.is(COEXISTENCE) {
@@ -144,6 +163,11 @@ async fn ask(
     }
     let token = access_token(case)?;
     let number = need_id(case, PHONE_NUMBER_ID)?;
+    match webhooks::deafness(&mut graph, app, case, sync_type).await {
+        Ok(None) => {}
+        Ok(Some(error)) => return Err(graph.with(error)),
+        Err(error) => return Err(graph.failed(&error)),
+    }
     let body = json!({ "messaging_product": "whatsapp", "sync_type": sync_type });
     let path = format!("{number}/smb_app_data");
     let request_id = match graph.post(&path, Some(body), token).await {
@@ -154,6 +178,12 @@ async fn ask(
         // It can be asked for once: an answer that was lost, or somebody else.
         Err(GraphError::Refused(refusal)) if refusal.code == ASKED_BEFORE => {
             "asked before".to_owned()
+        }
+        // The number works without it, and what comes after this step must not wait for what never comes.
+        Err(GraphError::Refused(refusal)) if refusal.code == TOO_LATE => {
+            let why = "too late: Meta gives this within 24 hours of the sign-up only; to have it, disconnect in the \
+                       app (Settings, Account, Business Platform) and sign up again";
+            return Ok(Begun::NotHere(with(Progress::skipped(why), graph)));
         }
         Err(error) => return Err(graph.failed(&error)),
     };

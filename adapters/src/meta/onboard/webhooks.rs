@@ -35,11 +35,22 @@ pub(super) struct Subscribed {
 }
 
 impl Subscribed {
+    /// The address of the app itself, if it is another server's: what follows no override goes there.
+    pub(super) fn elsewhere(&self, case: &Case<'_>) -> Option<&str> {
+        let url = self.callback_url.as_str();
+        (!url.is_empty() && !is_ours(url, case)).then_some(url)
+    }
+
     /// Of `wanted`, what the app does not hear of.
     pub(super) fn lacks(&self, wanted: &[&'static str]) -> Vec<&'static str> {
         let has = |name: &str| self.fields.iter().any(|field| field == name);
         wanted.iter().copied().filter(|name| !has(name)).collect()
     }
+}
+
+/// Whether an address is this server's, as far as that is known.
+fn is_ours(url: &str, case: &Case<'_>) -> bool {
+    case.shared_webhook_url.is_empty() || url.starts_with(case.shared_webhook_url)
 }
 
 /// What a number needs the app to hear of.
@@ -121,10 +132,14 @@ pub(super) async fn fields(
     let wanted = wanted(case);
     let lacks = seen.lacks(&wanted);
     if lacks.is_empty() {
-        return Ok(with(
-            Progress::done("the app hears of everything that is needed"),
-            graph,
-        ));
+        let says = match seen.elsewhere(case) {
+            None => "the app hears of everything that is needed".to_owned(),
+            Some(place) => format!(
+                "the app hears of everything that is needed; news of templates, names and limits go to {place}, \
+                 which stands in its dashboard"
+            ),
+        };
+        return Ok(with(Progress::done(says), graph));
     }
     let url = app.webhook_url(case);
     let by_hand = format!(
@@ -137,7 +152,8 @@ pub(super) async fn fields(
         .filter(|_| is_ours && !url.is_empty());
     let Some(verify_token) = verify_token else {
         let detail = format!("the app does not hear of {}", lacks.join(", "));
-        if !lacks.contains(&MESSAGES) {
+        let is_vital = |field: &&str| *field == MESSAGES || OF_PHONES.contains(field);
+        if !lacks.iter().any(is_vital) {
             return Ok(with(Progress::done(format!("{detail}; {by_hand}")), graph));
         }
         return Err(graph.with(StepError::new("field_missing", detail, by_hand)));
@@ -160,6 +176,56 @@ pub(super) async fn fields(
         }
         Err(error) => Err(graph.failed(&error)),
     }
+}
+
+/// Why nobody here would hear what comes by a field, if that is so.
+pub(super) async fn deafness(
+    graph: &mut Graph<'_>,
+    app: App<'_>,
+    case: &Case<'_>,
+    field: &'static str,
+) -> Result<Option<StepError>, GraphError> {
+    let (Ok(token), Ok(account)) = (access_token(case), need_id(case, WABA_ID)) else {
+        return Ok(None);
+    };
+    let app = app.asking(graph, case).await;
+    let app_id = app.id(case);
+    let apps = apps(graph, account, token).await?;
+    let Some((_, of_account)) = ours(&apps, app_id.as_deref()) else {
+        return Ok(Some(StepError::new(
+            "not_subscribed",
+            "the app is not subscribed to the account: nobody would hear what can be asked for once",
+            "take the steps 'subscribe' and 'override', then this one",
+        )));
+    };
+    let mut place = of_account.clone();
+    if let (true, Ok(number)) = (App::is_own(case), need_id(case, PHONE_NUMBER_ID)) {
+        place = of_number(graph, number, token).await?.or(place);
+    }
+    if let (Some(app_id), Some(asker)) = (app_id, app.token(case)) {
+        let seen = subscribed(graph, &app_id, &asker).await?;
+        if !seen.lacks(&[field]).is_empty() {
+            return Ok(Some(StepError::new(
+                "field_missing",
+                format!(
+                    "the app does not hear of {field}: nobody would hear what can be asked for once"
+                ),
+                format!(
+                    "take the step 'fields', or subscribe to {field} in the App dashboard (WhatsApp, Configuration, \
+                     Webhook fields); then take this step"
+                ),
+            )));
+        }
+        place = place.or(Some(seen.callback_url).filter(|url| !url.is_empty()));
+    }
+    let elsewhere = place.filter(|place| !is_ours(place, case));
+    Ok(elsewhere.map(|place| {
+        StepError::new(
+            "heard_elsewhere",
+            format!("webhooks go to {place}: nobody here would hear what can be asked for once"),
+            "take the step 'override', then this one",
+        )
+    }))
 }
 
 /// The apps that are subscribed to an account: their ids, and where the account's webhooks go instead.

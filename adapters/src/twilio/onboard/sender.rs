@@ -238,7 +238,8 @@ fn not_a_service(text: &str) -> StepError {
     .asks(SERVICE, "the SID (MG…) of the Messaging Service")
 }
 
-/// Has the webhooks of the sender, or of its service, sent to the channel's own address, and reads that back.
+/// Has the webhooks of the sender sent to the channel's own address, or those of its service to the address that all
+/// channels share, and reads that back.
 pub(super) async fn webhook(
     rest: Rest<'_>,
     messaging_url: &str,
@@ -255,6 +256,8 @@ pub(super) async fn webhook(
         ));
     }
     if let Some(service) = case.fact(SERVICE) {
+        // Its other senders may be channels as well, here or in other locations: each is found by what is written.
+        let url = case.shared_webhook_url;
         return webhook_of_service(rest, messaging_url, service, url, login).await;
     }
     webhook_of_sender(rest, messaging_url, case, url, login).await

@@ -3,7 +3,7 @@
 
 use super::Given;
 use super::steps::Journey;
-use crate::adapter::{CHANNEL_STEP, OnboardingRoute};
+use crate::adapter::{CHANNEL_STEP, OnboardingField, OnboardingRoute};
 use crate::domain::onboarding::{Onboarding, StepState};
 use crate::provision::Problem;
 
@@ -14,7 +14,7 @@ impl Journey<'_> {
         route: &OnboardingRoute,
         given: Given,
     ) -> Result<(), Problem> {
-        let is_nothing = given.facts.is_empty() && given.secrets.fields().next().is_none();
+        let is_nothing = given.facts.is_empty() && given.secrets.iter().next().is_none();
         if is_nothing {
             return Ok(());
         }
@@ -27,13 +27,20 @@ impl Journey<'_> {
         let facts: Vec<String> = facts.map(|(name, _)| name.clone()).collect();
         let secrets = given.secrets.iter().filter(|(name, secret)| {
             let known = known.get(name);
-            known.is_none_or(|known| !known.matches(secret))
+            known.map_or(!secret.is_empty(), |known| !known.matches(secret))
         });
         let secrets: Vec<&str> = secrets.map(|(name, _)| name).collect();
         let asked = asked(onboarding);
         let is_asked = |name: &str| asked.as_deref() == Some(name);
-        let is_answer =
-            facts.iter().all(|name| is_asked(name)) && secrets.iter().all(|name| is_asked(name));
+        // A step before the one that asks may have looked at the secret that it had.
+        let has_field =
+            |name: &str, is: fn(&OnboardingField) -> bool| route.field(name).is_some_and(is);
+        let is_unseen = |name: &str| has_field(name, |field| field.is_looked_at_late);
+        let is_answer = facts.iter().all(|name| is_asked(name))
+            && secrets.iter().all(|name| is_asked(name) && is_unseen(name));
+        let is_new_start = secrets
+            .iter()
+            .any(|name| has_field(name, |field| field.begins_anew));
         if is_answer {
             // The channel keeps it, if it is there already.
             if !secrets.is_empty() {
@@ -41,7 +48,7 @@ impl Journey<'_> {
             }
         } else {
             reopen(onboarding, |_| true);
-            if !facts.is_empty() {
+            if !facts.is_empty() || is_new_start {
                 forget(onboarding, route, &facts);
             }
         }

@@ -11,7 +11,7 @@ use crate::adapter::{
 };
 use crate::core::Core;
 use crate::crypto::{DataKey, Secret};
-use crate::domain::channel::Channel;
+use crate::domain::channel::{Channel, ChannelSettings};
 use crate::domain::contact::Phone;
 use crate::domain::ids::{ChannelId, LocationId};
 use crate::domain::onboarding::{Onboarding, Reports, StepState};
@@ -101,7 +101,10 @@ impl Journey<'_> {
         } = self.stored.onboarding;
         for _ in 0..MAX_RESCUES {
             let stored = store.of(location_id).onboarding(id).await?;
+            let made = self.stored.onboarding.channel_id;
             self.stored = stored.ok_or(Problem::Missing("onboarding"))?;
+            let channel_id = &mut self.stored.onboarding.channel_id;
+            *channel_id = channel_id.or(made);
             self.secrets = setup::open_onboarding(&self.key, &self.stored)?;
             let step = self.stored.onboarding.step(name);
             let is_settled = step.is_some_and(|step| step.state.is_settled());
@@ -262,17 +265,29 @@ impl Journey<'_> {
                     credentials.set(field, Secret::new(String::new()));
                 }
             }
+            // What a person has set stays, unless the number has come from a phone or gone to one.
+            let settings = if known.settings.coexistence == draft.settings.coexistence {
+                ChannelSettings {
+                    messaging_service: draft.settings.messaging_service.clone(),
+                    ..known.settings
+                }
+            } else {
+                draft.settings.clone()
+            };
             let change = ChannelChange {
                 account: Some(draft.account.clone()),
-                settings: Some(draft.settings.clone()),
+                settings: Some(settings),
                 enabled: Some(true),
                 credentials,
                 ..ChannelChange::default()
             };
-            return self
+            let changed = self
                 .engine
-                .change_proven_channel(location_id, known.id, change)
-                .await;
+                .change_proven_channel(location_id, known.id, change);
+            return changed.await.map_err(|error| match error {
+                Problem::Store(store::Error::Conflict(sentence)) => Problem::Invalid(sentence),
+                other => other,
+            });
         }
         let new = NewChannel {
             provider: onboarding.provider.clone(),
@@ -401,7 +416,7 @@ fn no_channel() -> StepError {
 }
 
 fn unfit(sentence: String) -> StepError {
-    StepError::new("channel", sentence, "give what is missing, and go on")
+    StepError::new("channel", sentence, "correct it, and take the step again")
 }
 
 fn elsewhere() -> StepError {

@@ -2,6 +2,7 @@
 
 use super::steps::Journey;
 use crate::adapter::{Credentials, Progress, StepError, StepOutcome};
+use crate::crypto::Secret;
 use crate::domain::onboarding::{Step, StepState};
 use crate::domain::time::Timestamp;
 
@@ -15,6 +16,12 @@ impl Journey<'_> {
     ) -> StepState {
         let now = self.now();
         let onboarding = &mut self.stored.onboarding;
+        if let Err(error) = taken {
+            for spent in &error.spent {
+                // Over the channel's own, which is the same.
+                self.secrets.set(spent, Secret::new(String::new()));
+            }
+        }
         if let Ok(progress) = taken {
             for (name, secret) in progress.secrets.iter() {
                 self.secrets.set(name, secret.clone());

@@ -6,7 +6,7 @@ use rejoinder_engine::domain::finding::Finding;
 use serde_json::Value;
 
 use super::super::graph::{Graph, GraphError};
-use super::super::{COEXISTENCE, PHONE_NUMBER_ID, WABA_ID, phone};
+use super::super::{COEXISTENCE, PHONE, PHONE_NUMBER_ID, WABA_ID, phone};
 use super::unseen;
 
 /// What is asked about the number.
@@ -266,7 +266,8 @@ pub(super) fn connection(case: &Case<'_>) -> Finding {
         .reports
         .updates
         .iter()
-        .filter(|update| update.field == "account_update");
+        .filter(|update| update.field == "account_update")
+        .filter(|update| is_of(&update.value, case));
     let event = |value: &Value| value["event"].as_str().unwrap_or_default().to_owned();
     let told = events
         .map(|update| (event(&update.value), &update.value))
@@ -285,6 +286,14 @@ pub(super) fn connection(case: &Case<'_>) -> Finding {
         Some((event, _)) => Finding::good(CHECK, format!("Meta told: {event}")),
         None => Finding::good(CHECK, "Meta told of no disconnection"),
     }
+}
+
+/// Whether news of the account is about this number: what names another number is not.
+fn is_of(value: &Value, case: &Case<'_>) -> bool {
+    let digits = |text: &str| -> String { text.chars().filter(char::is_ascii_digit).collect() };
+    let named = value["phone_number"].as_str().map(digits);
+    let ours = case.fact(PHONE).map(digits);
+    named.is_none_or(|named| named.is_empty() || Some(named) == ours)
 }
 
 /// How far the import from a phone has come.

@@ -11,9 +11,8 @@ use crate::simulator::server::Call;
 use crate::simulator::world::{World, decode, field};
 
 /// What Meta knows of a number beside what is set.
-const NUMBER_FIELDS: [&str; 4] = [
+const NUMBER_FIELDS: [&str; 3] = [
     "certificate",
-    "is_pin_enabled",
     "last_onboarded_time",
     "webhook_configuration",
 ];
@@ -84,6 +83,13 @@ fn members(value: &Value, id: &str) -> Map<String, Value> {
     members
 }
 
+/// What is known of a number.
+fn of_phone(phone: &MetaPhone) -> Map<String, Value> {
+    let mut details = members(&phone.details, &phone.id);
+    details.insert("is_pin_enabled".to_owned(), phone.pin.is_some().into());
+    details
+}
+
 /// A number or an account by its id.
 pub(super) fn node(
     world: &World,
@@ -95,8 +101,7 @@ pub(super) fn node(
     if state.phones.contains_key(id) {
         let phone = phone(world, state, bearer, id)?;
         let fields = field(query, "fields").unwrap_or(DEFAULT_NUMBER);
-        return chosen(&members(&phone.details, id), fields, &NUMBER_FIELDS)
-            .map_err(|name| nonexisting(&name));
+        return chosen(&of_phone(phone), fields, &NUMBER_FIELDS).map_err(|name| nonexisting(&name));
     }
     let account = account(world, state, bearer, id)?;
     let mut details = members(&account.details, id);
@@ -182,7 +187,7 @@ pub(super) fn phone_numbers(
         .values()
         .filter(|phone| phone.account_id == account_id);
     let data: Result<Vec<Value>, String> = of_account
-        .map(|phone| chosen(&members(&phone.details, &phone.id), fields, &NUMBER_FIELDS))
+        .map(|phone| chosen(&of_phone(phone), fields, &NUMBER_FIELDS))
         .collect();
     Ok(json!({ "data": data.map_err(|name| nonexisting(&name))? }))
 }
