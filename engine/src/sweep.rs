@@ -167,6 +167,7 @@ async fn reach(
             continue;
         };
         let verifier = accept::verifier_of(setup);
+        let before = *found;
         for chunk in items.chunks(MAX_BATCH) {
             let chunk = chunk.iter().map(|item| dated(item, now)).collect();
             let counts = accept::repeat(core, adapter.kind(), &verifier, chunk).await?;
@@ -176,6 +177,7 @@ async fn reach(
             location_id,
             channel_id,
             until,
+            found_at: (*found > before).then(|| core.clock.now()),
         };
         core.store.write(noted).await?;
         since = until;

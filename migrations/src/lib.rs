@@ -21,6 +21,7 @@ mod m20261122_000011_create_paces;
 mod m20261123_000012_create_tombstones;
 mod m20261123_000013_create_onboardings_and_refusals;
 mod m20261123_000014_create_bridge_tickets;
+mod m20261123_000015_add_found_at;
 
 pub use sea_orm_migration::MigratorTrait;
 
@@ -45,6 +46,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261123_000012_create_tombstones::Migration),
             Box::new(m20261123_000013_create_onboardings_and_refusals::Migration),
             Box::new(m20261123_000014_create_bridge_tickets::Migration),
+            Box::new(m20261123_000015_add_found_at::Migration),
         ]
     }
 

@@ -3,6 +3,7 @@
 use rejoinder_adapters::simulator::twilio::Registration;
 use rejoinder_adapters::simulator::{Fault, Operation, Request};
 use rejoinder_engine::domain::event::Payload;
+use rejoinder_engine::domain::finding::FindingState;
 use rejoinder_engine::domain::message::{Body, Message};
 use rejoinder_engine::domain::time::Span;
 use rejoinder_engine::store::EventRow;
@@ -95,6 +96,31 @@ on_both! {
         pass(&world, Span::hours(1)).await;
         assert_eq!(world.heard(ADA), ["You said hello"]);
         assert_eq!(told(&world).await, ["hello"]);
+    }
+
+    async fn what_was_found_is_not_taken_for_a_webhook(world: World) {
+        let sender = sender(&world).await;
+        world.settle().await;
+        let sid = writes_unheard(&sender, ADA, "heard");
+        says(&world, &sender, &sid, "heard").await;
+        let look = async |check: &str, state: FindingState| {
+            let examined = world.engine.examine(world.location_id, Some(sender.channel_id)).await;
+            let examined = examined.expect("it can be looked at").remove(0);
+            let mut findings = examined.findings.into_iter();
+            let found = findings.find(|finding| finding.check == check).expect("it looks");
+            assert_eq!(found.state, state, "{found:?}");
+        };
+        look("last_webhook", FindingState::Good).await;
+        look("signature", FindingState::Good).await;
+        writes_unheard(&sender, ADA, "unheard");
+        pass(&world, Span::minutes(7)).await;
+        assert_eq!(told(&world).await.len(), 2, "it was found");
+        look("last_webhook", FindingState::Warning).await;
+        look("signature", FindingState::Unknown).await;
+        let sid = writes_unheard(&sender, ADA, "again");
+        says(&world, &sender, &sid, "again").await;
+        look("last_webhook", FindingState::Good).await;
+        look("signature", FindingState::Good).await;
     }
 
     async fn what_webhooks_told_is_not_told_again(world: World) {

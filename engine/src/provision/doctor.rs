@@ -273,23 +273,36 @@ fn enabled(channel: &Channel) -> Finding {
 
 fn heard(health: &ChannelHealth, now: Timestamp) -> Finding {
     const CHECK: &str = "last_webhook";
-    match health.heard_at {
-        None => Finding::warning(CHECK, "no webhook of this number has come yet")
+    match (by_webhook(health), health.found_at) {
+        (None, Some(at)) => Finding::warning(
+            CHECK,
+            format!("no webhook came since {at}, when messages were found in the provider's list that none had told"),
+        )
+        .breaks("customers wait minutes for answers, and what they press and send is told in part only")
+        .fix("see what the findings about webhooks and signatures say; write to the number, and look again"),
+        (None, None) => Finding::warning(CHECK, "no webhook of this number has come yet")
             .breaks("perhaps nobody wrote, perhaps nothing arrives")
             .fix("write to the number from a phone, and look again"),
-        Some(at) if now.since(at) > SILENCE => {
+        (Some(at), _) if now.since(at) > SILENCE => {
             Finding::warning(CHECK, format!("the last one came at {at}"))
                 .breaks("perhaps nobody wrote, perhaps nothing arrives")
                 .fix("write to the number from a phone, and look again")
         }
-        Some(at) => Finding::good(CHECK, format!("the last one came at {at}")),
+        (Some(at), _) => Finding::good(CHECK, format!("the last one came at {at}")),
     }
+}
+
+/// When the last webhook came, unless what came last was found by a sweep.
+fn by_webhook(health: &ChannelHealth) -> Option<Timestamp> {
+    let is_later = |at: &Timestamp| health.found_at.is_none_or(|found| *at > found);
+    health.heard_at.filter(is_later)
 }
 
 /// `is_shared`: its webhooks are verified by the server's own secret, on the address that all channels share.
 fn signature(health: &ChannelHealth, is_shared: bool) -> Finding {
     const CHECK: &str = "signature";
-    let since = health.heard_at.unwrap_or(health.made_at);
+    let heard_at = by_webhook(health);
+    let since = heard_at.unwrap_or(health.made_at);
     let is_newer = |at: &Timestamp| *at > since;
     if let Some(at) = health.refused_at.filter(is_newer) {
         return Finding::bad(CHECK, format!("the last webhook, at {at}, was refused: its signature does not fit"))
@@ -306,9 +319,9 @@ fn signature(health: &ChannelHealth, is_shared: bool) -> Finding {
         .breaks("if it was for this number, what customers write is not received")
         .fix("compare `meta.app_secret` with the app's; strangers who knock are refused as well");
     }
-    match health.heard_at {
+    match heard_at {
         Some(_) => Finding::good(CHECK, "the last webhook was verified"),
-        None => Finding::unknown(CHECK, "no webhook has come yet"),
+        None => Finding::unknown(CHECK, "no webhook has come of late"),
     }
 }
 

@@ -37,8 +37,10 @@ impl ActiveModelBehavior for ActiveModel {}
 pub(crate) struct ChannelHealth {
     /// When it was made.
     pub(crate) made_at: Timestamp,
-    /// When something last came by it.
+    /// When something last came by a webhook of it, or was found by a sweep.
     pub(crate) heard_at: Option<Timestamp>,
+    /// When a sweep last found what no webhook had told.
+    pub(crate) found_at: Option<Timestamp>,
     /// When a webhook of it was last refused.
     pub(crate) refused_at: Option<Timestamp>,
     /// When a webhook on the address that all share was last refused.
@@ -54,6 +56,7 @@ pub(crate) struct ChannelHealth {
 #[derive(FromQueryResult)]
 struct Heard {
     made_at: Option<i64>,
+    found_at: Option<i64>,
     heard_at: Option<i64>,
 }
 
@@ -75,11 +78,15 @@ impl LocationStore<'_> {
         channel: &Channel,
         now: Timestamp,
     ) -> Result<ChannelHealth, Error> {
+        // Where messages are swept for, statuses are looked up as well: they say nothing of webhooks.
         const HEARD: &str = "SELECT MAX(received_at) AS heard_at, \
-             (SELECT created_at FROM rejoinder_channel WHERE location_id = $1 AND id = $2) AS made_at \
+             (SELECT created_at FROM rejoinder_channel WHERE location_id = $1 AND id = $2) AS made_at, \
+             (SELECT found_at FROM rejoinder_sweep WHERE location_id = $1 AND channel_id = $2) AS found_at \
              FROM rejoinder_event \
              WHERE location_id = $1 AND channel_id = $2 \
-             AND kind IN ('message', 'echo', 'status', 'update', 'history', 'address_book', 'unknown')";
+             AND kind IN ('message', 'echo', 'status', 'update', 'history', 'address_book', 'unknown') \
+             AND (kind <> 'status' OR NOT EXISTS \
+             (SELECT 1 FROM rejoinder_sweep WHERE location_id = $1 AND channel_id = $2))";
         const WAITING: &str = "SELECT \
              COUNT(CASE WHEN state = 'ready' AND not_before < $3 AND created_at < $3 THEN 1 END) AS stuck, \
              COUNT(CASE WHEN state = 'in_doubt' THEN 1 END) AS in_doubt FROM rejoinder_delivery \
@@ -104,6 +111,10 @@ impl LocationStore<'_> {
         let count = |count: Option<i64>| count.and_then(|it| u64::try_from(it).ok()).unwrap_or(0);
         Ok(ChannelHealth {
             made_at: Timestamp::from_ms(heard.as_ref().and_then(|row| row.made_at).unwrap_or(0)),
+            found_at: heard
+                .as_ref()
+                .and_then(|row| row.found_at)
+                .map(Timestamp::from_ms),
             heard_at: heard.and_then(|row| row.heard_at).map(Timestamp::from_ms),
             refused_at: self.refused_at(&channel.provider, channel.id).await?,
             shared_refused_at: self.refused_at(&channel.provider, ChannelId::NONE).await?,

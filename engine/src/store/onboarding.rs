@@ -5,7 +5,7 @@ use sea_orm::entity::prelude::*;
 use sea_orm::{ActiveValue::Set, DatabaseTransaction, QueryOrder, QuerySelect};
 
 use super::batch::Batch;
-use super::{Error, LocationStore, Operation, event, location, read_json, write_json};
+use super::{Error, LocationStore, Operation, event, location, read_json, sweep, write_json};
 use crate::domain::event::Payload;
 use crate::domain::ids::{ChannelId, LocationId, OnboardingId};
 use crate::domain::onboarding::{Onboarding, Reports};
@@ -112,8 +112,15 @@ impl LocationStore<'_> {
                 .filter(event::Column::Kind.is_in(kinds.iter().copied()))
                 .filter(event::Column::ReceivedAt.gte(since.ms()))
         };
-        let heard = of_kinds(&["message", "status", "echo"]).limit(1);
-        let is_heard = heard.one(self.reader()).await?.is_some();
+        // Where messages are swept for, and statuses looked up, neither says that webhooks come.
+        let key = (self.location_id.uuid(), channel_id.uuid());
+        let sweep = sweep::Entity::find_by_id(key).one(self.reader()).await?;
+        let heard = match sweep {
+            None => of_kinds(&["message", "status", "echo"]),
+            Some(sweep) => of_kinds(&["message", "echo"])
+                .filter(event::Column::ReceivedAt.gt(sweep.found_at.unwrap_or(0))),
+        };
+        let is_heard = heard.limit(1).one(self.reader()).await?.is_some();
         let rows = of_kinds(&["history", "address_book", "update"])
             .order_by_desc(event::Column::Id)
             .limit(MAX_PARTS)

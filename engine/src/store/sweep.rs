@@ -18,6 +18,7 @@ pub struct Model {
     #[sea_orm(primary_key, auto_increment = false)]
     pub channel_id: Uuid,
     pub swept_until: i64,
+    pub found_at: Option<i64>,
 }
 
 impl ActiveModelBehavior for ActiveModel {}
@@ -51,6 +52,8 @@ pub(crate) struct NoteSwept {
     pub(crate) location_id: LocationId,
     pub(crate) channel_id: ChannelId,
     pub(crate) until: Timestamp,
+    /// The present, if messages were found that no webhook had told.
+    pub(crate) found_at: Option<Timestamp>,
 }
 
 impl Operation for NoteSwept {
@@ -61,13 +64,15 @@ impl Operation for NoteSwept {
             location_id: Set(self.location_id.uuid()),
             channel_id: Set(self.channel_id.uuid()),
             swept_until: Set(self.until.ms()),
+            found_at: Set(self.found_at.map(Timestamp::ms)),
         };
+        let mut known = OnConflict::columns([Column::LocationId, Column::ChannelId]);
+        known.update_column(Column::SweptUntil);
+        if self.found_at.is_some() {
+            known.update_column(Column::FoundAt);
+        }
         Entity::insert(row)
-            .on_conflict(
-                OnConflict::columns([Column::LocationId, Column::ChannelId])
-                    .update_column(Column::SweptUntil)
-                    .to_owned(),
-            )
+            .on_conflict(known)
             .exec_without_returning(tx)
             .await?;
         Ok(())

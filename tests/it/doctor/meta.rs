@@ -271,6 +271,33 @@ async fn names_quality_limits_payment_and_clocks_are_told() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn news_that_go_elsewhere_and_news_of_another_number_are_told_apart() {
+    let desk = Desk::new().await;
+    let (graph, number) = connected(&desk).await;
+    let of = |phone: &str| json!({ "event": "PARTNER_REMOVED", "phone_number": phone });
+    let heard = number.news("account_update", &of("4930111111")).await;
+    heard.expect("heard");
+    stands(&look(&desk).await, "connection", "good", &[]);
+    let heard = number.news("account_update", &of("4930901820")).await;
+    heard.expect("heard");
+    stands(
+        &look(&desk).await,
+        "connection",
+        "bad",
+        &["PARTNER_REMOVED"],
+    );
+    graph.edit_app(APP_ID, |app| {
+        app.callback_url = "https://elsewhere.example/hook".to_owned();
+    });
+    stands(
+        &look(&desk).await,
+        "webhook_fields",
+        "warning",
+        &["elsewhere.example", "templates"],
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn forged_webhooks_lost_answers_and_a_dead_address_are_told() {
     let mut desk = Desk::new().await;
     let (_, number) = connected(&desk).await;
