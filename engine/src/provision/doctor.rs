@@ -10,6 +10,7 @@ use crate::adapter::{
     Adapter, CHANNEL_STEP, Case, Credentials, MESSAGE_STEP, Onboard, SendErrorKind, TEMPLATES_STEP,
 };
 use crate::core::Core;
+use crate::crypto::Secret;
 use crate::domain::channel::Channel;
 use crate::domain::finding::Finding;
 use crate::domain::ids::{ChannelId, LocationId};
@@ -100,8 +101,15 @@ impl Engine {
             let case = patient.case(core.clock.now());
             in_time(onboard.take(action, &case)).await
         };
-        let learnt = taken.as_ref().map(|progress| progress.secrets.clone());
-        let learnt = learnt.unwrap_or_default();
+        let learnt = match &taken {
+            Ok(progress) => progress.secrets.clone(),
+            // What must not be tried again is forgotten.
+            Err(error) => {
+                let spent = error.spent.iter();
+                let spent = spent.map(|name| (*name, Secret::new(String::new())));
+                spent.collect()
+            }
+        };
         let mut step = Step::open(action);
         write_down(&mut step, taken, &setup.credentials, core.clock.now());
         let mut credentials = Credentials::default();
@@ -111,7 +119,7 @@ impl Engine {
                 credentials.set(name, secret.clone());
             }
         }
-        if credentials.fields().next().is_some() {
+        if credentials.iter().next().is_some() {
             let change = ChannelChange {
                 credentials,
                 ..ChannelChange::default()

@@ -271,6 +271,29 @@ async fn names_quality_limits_payment_and_clocks_are_told() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_pin_that_is_wrong_by_now_is_tried_once() {
+    let desk = Desk::new().await;
+    let (graph, _) = connected(&desk).await;
+    graph.edit_phone(NUMBER, |phone| {
+        phone.pin = Some("918273".to_owned());
+        phone.details["status"] = "PENDING".into();
+    });
+    let before = graph.phone_of(NUMBER).expect("it").registrations;
+    let report = look(&desk).await;
+    let channel = report["channels"][0]["channel_id"]
+        .as_str()
+        .expect("a channel");
+    for told in ["another PIN", "'pin' is needed"] {
+        let fix = ["doctor", "--channel", channel, "--fix", "register"];
+        let output = desk.run(&fix).await;
+        let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+        assert!(said.contains(told), "{said}");
+        let tried = graph.phone_of(NUMBER).expect("it").registrations;
+        assert_eq!(tried, before + 1, "Meta counts them");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn news_that_go_elsewhere_and_news_of_another_number_are_told_apart() {
     let desk = Desk::new().await;
     let (graph, number) = connected(&desk).await;
