@@ -96,7 +96,25 @@ fn cell(value: &Value) -> String {
         other => other.to_string(),
     };
     text.chars()
-        .map(|letter| if letter.is_control() { ' ' } else { letter })
+        .map(|letter| if steers(letter) { ' ' } else { letter })
+        .collect()
+}
+
+/// Whether a letter would steer the terminal, or turn around what stands beside it.
+fn steers(letter: char) -> bool {
+    letter.is_control() || matches!(letter, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+/// A text of some lines in which nothing steers the terminal: names and reasons come from elsewhere.
+fn tame(text: &str) -> String {
+    text.chars()
+        .map(|letter| {
+            if letter != '\n' && steers(letter) {
+                ' '
+            } else {
+                letter
+            }
+        })
         .collect()
 }
 
@@ -118,6 +136,10 @@ fn json(value: &Value) {
 
 /// Prints a line for whoever reads the output. Nobody does any more? Then there is nothing to tell.
 pub(crate) fn line(text: &str) {
+    raw(&tame(text));
+}
+
+fn raw(text: &str) {
     let mut out = io::stdout().lock();
     let _ = writeln!(out, "{text}").and_then(|()| out.flush());
 }
@@ -125,12 +147,11 @@ pub(crate) fn line(text: &str) {
 /// Prints what is wrong with a script, with the line where it is and a mark under it.
 pub(crate) fn diagnostic_in(file: &str, source: &str, found: &Diagnostic) {
     let text = diagnostic(file, found);
-    let plain = |part: &str| line(part);
     let (above, below) = excerpt(source, found);
     if !io::stdout().is_terminal() {
-        plain(&text);
-        plain(&above);
-        return plain(&below);
+        line(&text);
+        line(&above);
+        return line(&below);
     }
     let colour = match found.severity {
         Severity::Error => "\u{1b}[31m",
@@ -138,9 +159,9 @@ pub(crate) fn diagnostic_in(file: &str, source: &str, found: &Diagnostic) {
     };
     const BOLD: &str = "\u{1b}[1m";
     const END: &str = "\u{1b}[0m";
-    plain(&format!("{BOLD}{text}{END}"));
-    plain(&above);
-    plain(&format!("{colour}{below}{END}"));
+    raw(&format!("{BOLD}{}{END}", tame(&text)));
+    line(&above);
+    raw(&format!("{colour}{}{END}", tame(&below)));
 }
 
 /// The line of a script where something stands, cut to the width, and the marks below it.
@@ -181,7 +202,7 @@ pub(crate) fn prompt(text: &str) {
 pub(crate) fn status(text: &str) {
     let mut err = io::stderr().lock();
     if err.is_terminal() {
-        let text: String = text.chars().take(WIDTH - 1).collect();
+        let text: String = tame(text).chars().take(WIDTH - 1).collect();
         let _ = write!(err, "\r\x1b[2K{text}").and_then(|()| err.flush());
     }
 }
@@ -226,7 +247,7 @@ pub(crate) fn fill(text: &str, width: usize) -> Vec<String> {
 
 /// Prints a line for the person at the terminal, beside the output.
 pub(crate) fn note(text: &str) {
-    let _ = writeln!(io::stderr().lock(), "{text}");
+    let _ = writeln!(io::stderr().lock(), "{}", tame(text));
 }
 
 /// What is wrong with a script on one line, as editors understand it.

@@ -1,6 +1,7 @@
 //! The bridge page: as a website's program meets it, by HTTP alone; and in a browser.
 
 mod browser;
+mod care;
 mod page;
 mod stand;
 mod tenant;
@@ -122,27 +123,6 @@ async fn the_page_loads_nothing_but_itself_and_facebook_and_stands_in_no_other()
         .to_str()
         .expect("text");
     assert!(policy.contains("script-src 'self';"), "{policy}");
-    stand.close().await;
-}
-
-#[tokio::test]
-async fn the_names_from_before_lead_to_the_page() {
-    let stand = Stand::new(Database::sqlite().await).await;
-    for (path, place) in [
-        ("/whatsapp-bridge?t=abc", "bridge/start?t=abc"),
-        (
-            "/whatsapp-bridge/callback?code=1&state=2",
-            "../bridge/callback?code=1&state=2",
-        ),
-    ] {
-        let response = stand.get(path).await;
-        assert_eq!(response.status(), StatusCode::TEMPORARY_REDIRECT, "{path}");
-        assert_eq!(response.headers()["location"], place);
-    }
-    assert_eq!(
-        stand.get("/whatsapp-bridge/x").await.status(),
-        StatusCode::NOT_FOUND
-    );
     stand.close().await;
 }
 

@@ -71,6 +71,8 @@ fn ids_that_are_none_and_secrets_that_swallow_each_other_are_told() {
         child.wait_with_output().expect("it ends")
     };
     assert!(run("migrate", "").status.success());
+    let odd = run("location create --time-zone UTC --name A\u{1b}]0;x", "");
+    complains(&odd, &["without control characters"]);
     assert!(
         run("location create --name A --time-zone UTC", "")
             .status

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use serde_json::{Map, Value};
+
 use super::{Problem, name, save};
 use crate::adapter::Credentials;
 use crate::breaker::ChannelPause;
@@ -41,6 +43,8 @@ pub struct ChannelChange {
     pub account: Option<String>,
     /// How it behaves.
     pub settings: Option<ChannelSettings>,
+    /// Some of its settings, by name; the others stay as they are at that moment.
+    pub edits: Map<String, Value>,
     /// Whether it takes part.
     pub enabled: Option<bool>,
     /// Credentials that replace those of the same field.
@@ -110,7 +114,7 @@ impl Engine {
             SaveChannel {
                 stored,
                 new: Some(core.clock.now()),
-                was: 0,
+                was: None,
             },
         )
         .await?;
@@ -165,7 +169,7 @@ impl Engine {
             .channel(id)
             .await?
             .ok_or(Problem::Missing("channel"))?;
-        let was = stored.credentials_version;
+        let was = Some(stored.clone());
         let channel = &mut stored.channel;
         if channel.is_disconnected() {
             return Err(Problem::Invalid(
@@ -179,6 +183,9 @@ impl Engine {
             channel.account = account;
         }
         channel.settings = change.settings.unwrap_or_else(|| channel.settings.clone());
+        if !change.edits.is_empty() {
+            channel.settings = edited(&channel.settings, change.edits)?;
+        }
         channel.enabled = change.enabled.unwrap_or(channel.enabled);
         let channel = channel.clone();
         if change.credentials.iter().next().is_some() {
@@ -229,7 +236,7 @@ impl Engine {
             return Ok(stored.channel);
         }
         let data_key = core.setup.data_key(location_id).await?;
-        let was = stored.credentials_version;
+        let was = Some(stored.clone());
         stored.channel.disconnect();
         stored.credentials_version += 1;
         stored.credentials = setup::seal(
@@ -288,6 +295,19 @@ impl Engine {
         });
         core.breakers.pause(id).or(asked_for)
     }
+}
+
+/// Settings with those changed that somebody named.
+fn edited(
+    settings: &ChannelSettings,
+    edits: Map<String, Value>,
+) -> Result<ChannelSettings, Problem> {
+    let invalid = |error: serde_json::Error| Problem::Invalid(format!("'settings': {error}"));
+    let mut value = serde_json::to_value(settings).map_err(invalid)?;
+    if let Some(members) = value.as_object_mut() {
+        members.extend(edits);
+    }
+    serde_json::from_value(value).map_err(invalid)
 }
 
 fn check_credentials(

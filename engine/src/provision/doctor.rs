@@ -74,8 +74,30 @@ impl Engine {
         channel_id: ChannelId,
         action: &str,
     ) -> Result<Step, Problem> {
+        // Who asked may hang up: what a provider was asked for is written down all the same.
+        let (engine, action) = (self.clone(), action.to_owned());
+        let work = async move { engine.take_action(location_id, channel_id, &action).await };
+        tokio::spawn(Box::pin(work)).await.unwrap_or_else(|_| {
+            Err(Problem::Invalid(
+                "the action ended in a mistake of the program; look again at what is wrong"
+                    .to_owned(),
+            ))
+        })
+    }
+
+    async fn take_action(
+        &self,
+        location_id: LocationId,
+        channel_id: ChannelId,
+        action: &str,
+    ) -> Result<Step, Problem> {
         let core = &self.core;
         let channels = core.setup.channels().await?;
+        if let Some(locked) = channels.locked(channel_id)
+            && locked.channel.location_id == location_id
+        {
+            return Err(Problem::Invalid(setup::reason(&locked.why)));
+        }
         let setup = channels
             .get(channel_id)
             .filter(|setup| setup.channel.location_id == location_id)

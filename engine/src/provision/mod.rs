@@ -78,5 +78,10 @@ fn name(text: &str) -> Result<String, Problem> {
             "a name has 1 to {MAX_NAME} letters"
         )));
     }
+    if text.chars().any(char::is_control) {
+        return Err(Problem::Invalid(
+            "a name is one line of letters, without control characters".to_owned(),
+        ));
+    }
     Ok(text.to_owned())
 }

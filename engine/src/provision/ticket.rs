@@ -4,12 +4,16 @@ use sha2::{Digest, Sha256};
 
 use super::{Given, NewOnboarding, Problem, name};
 use crate::crypto::{Secret, random_key_word};
-use crate::domain::ids::{LocationId, TicketId, TokenId};
-use crate::domain::onboarding::Onboarding;
+use crate::domain::ids::{LocationId, OnboardingId, TicketId, TokenId};
+use crate::domain::onboarding::{Onboarding, StepState};
 use crate::domain::origin::Origin;
 use crate::domain::ticket::{Ticket, TicketState};
+use crate::domain::time::Span;
 use crate::engine::Engine;
 use crate::store::{CreateTicket, UseTicket};
+
+/// An onboarding at which nobody was for as long was left: by a server that was stopped.
+const LEFT: Span = Span::seconds(10);
 
 /// A ticket to be made.
 #[derive(Clone, Debug)]
@@ -152,6 +156,23 @@ impl Engine {
         if !core.store.write(use_up).await? {
             return Ok(false);
         }
+        self.take_steps(location_id, id);
+        Ok(true)
+    }
+
+    /// Goes on with what a ticket began, if nobody is at it: the server may have been stopped meanwhile.
+    pub fn take_up(&self, bridged: &Bridged) {
+        let Some(onboarding) = &bridged.onboarding else {
+            return;
+        };
+        let is_idle = !self.core.onboardings().contains(&onboarding.id);
+        let is_left = self.core.clock.now().since(onboarding.updated_at) > LEFT;
+        if onboarding.state() == StepState::Open && is_idle && is_left {
+            self.take_steps(onboarding.location_id, onboarding.id);
+        }
+    }
+
+    fn take_steps(&self, location_id: LocationId, id: OnboardingId) {
         let engine = self.clone();
         tokio::spawn(async move {
             let steps = engine.continue_onboarding(location_id, id, Given::default());
@@ -160,7 +181,6 @@ impl Engine {
                 tracing::warn!(%error, onboarding.id = %id, "the steps of an onboarding were not taken");
             }
         });
-        Ok(true)
     }
 
     async fn is_origin_of(

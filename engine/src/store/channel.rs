@@ -106,9 +106,9 @@ pub(crate) struct SaveChannel {
     pub(crate) stored: StoredChannel,
     /// For a new one: the present.
     pub(crate) new: Option<Timestamp>,
-    /// Of one that is changed, the version of its credentials when it was read: who has given it others meanwhile,
-    /// or has disconnected it, must not be overruled by chance.
-    pub(crate) was: i32,
+    /// Of one that is changed, how it was when it was read: who has changed it meanwhile, must not be overruled by
+    /// chance.
+    pub(crate) was: Option<StoredChannel>,
 }
 
 impl Operation for SaveChannel {
@@ -143,23 +143,25 @@ impl Operation for SaveChannel {
                 .await
                 .map_err(|error| match Error::from(error) {
                     Error::Conflict(_) => Error::Conflict(
-                        "this number is connected already; change that channel instead, or disconnect it".to_owned(),
+                        "this number is connected already, here or in another location; it must be disconnected there first".to_owned(),
                     ),
                     other => other,
                 })?;
         } else {
-            let saved = Entity::update_many()
-                .set(row)
-                .filter(Column::LocationId.eq(channel.location_id.uuid()))
-                .filter(Column::Id.eq(channel.id.uuid()))
-                .filter(Column::CredentialsVersion.eq(self.was))
-                .exec(tx)
-                .await?;
-            if saved.rows_affected == 0 {
+            let key = (channel.location_id.uuid(), channel.id.uuid());
+            let now = Entity::find_by_id(key).one(tx).await?;
+            let now = now.map(StoredChannel::try_from).transpose()?;
+            let is_same = |was: &StoredChannel| {
+                now.as_ref().is_some_and(|now| {
+                    now.channel == was.channel && now.credentials_version == was.credentials_version
+                })
+            };
+            if !self.was.as_ref().is_some_and(is_same) {
                 return Err(Error::Conflict(
                     "somebody else changed this channel at the same moment; look at it, and try again".to_owned(),
                 ));
             }
+            Entity::update(row).exec(tx).await?;
         }
         revision::raise(tx).await
     }

@@ -234,13 +234,12 @@ async fn create(scoped: &Scoped) -> Result<Response, Error> {
 
 async fn change(scoped: &Scoped, id: ChannelId) -> Result<Response, Error> {
     let change: Change = scoped.request.json()?;
-    let current = find(scoped, id).await?;
     let change = ChannelChange {
         name: change.name,
-        account: None,
-        settings: Some(settings(&current.settings, change.settings)?),
+        edits: change.settings,
         enabled: change.enabled,
         credentials: credentials(change.credentials),
+        ..ChannelChange::default()
     };
     let engine = scoped.engine();
     let channel = engine

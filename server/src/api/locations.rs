@@ -126,6 +126,24 @@ pub(crate) async fn all(request: &Request) -> Result<Response, Error> {
     }
 }
 
+/// Refuses what a location may not say of itself: the bridge page names the website on whose behalf somebody signs
+/// up, and whoever could name any would sign up numbers in another's name.
+fn own_settings(
+    scoped: &Scoped,
+    location: &Location,
+    settings: &Map<String, Value>,
+) -> Result<(), Error> {
+    let known = serde_json::to_value(&location.settings.origins).unwrap_or_default();
+    let is_new = settings.get("origins").is_some_and(|given| *given != known);
+    if is_new && !scoped.request.caller.is_operator() {
+        return Err(Error::Invalid(
+            "'origins' names the websites for which numbers are signed up: that is for whoever operates the server"
+                .to_owned(),
+        ));
+    }
+    Ok(())
+}
+
 /// `/locations/{id}`
 pub(crate) async fn one(scoped: &Scoped) -> Result<Response, Error> {
     let location = scoped.store().location().await?;
@@ -134,6 +152,7 @@ pub(crate) async fn one(scoped: &Scoped) -> Result<Response, Error> {
         Method::GET => Ok(reply::ok(&LocationJson::from(location))),
         Method::PATCH => {
             let change: Change = scoped.request.json()?;
+            own_settings(scoped, &location, &change.settings)?;
             let time_zone = change.time_zone.as_deref();
             let change = location_change(&location, change.name, time_zone, change.settings)?;
             let location = scoped

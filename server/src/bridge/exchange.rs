@@ -132,6 +132,7 @@ impl Bridge {
         let word = word(&ask.ticket).ok_or(Error::TicketExpired)?;
         let bridged = self.engine.bridged(&word).await?;
         let bridged = bridged.ok_or(Error::TicketExpired)?;
+        self.engine.take_up(&bridged);
         Ok(reply::ok(&self.status_of(bridged)?))
     }
 

@@ -14,7 +14,7 @@ use rejoinder_engine::Engine;
 use rejoinder_engine::crypto::Secret;
 use url::Url;
 use warp::http::{HeaderMap, Method};
-use warp::path::Tail;
+use warp::path::{FullPath, Tail};
 use warp::reply::Response;
 use warp::{Filter, Rejection};
 
@@ -117,8 +117,10 @@ pub(crate) fn routes(
     let before = warp::path!("whatsapp-bridge" / ..)
         .and(warp::path::tail())
         .and(query())
-        .map(|tail: Tail, query: String| {
+        .and(warp::path::full())
+        .map(|tail: Tail, query: String, path: FullPath| {
             let place = match tail.as_str() {
+                "" if path.as_str().ends_with('/') => "../bridge/start",
                 "" => "bridge/start",
                 "callback" => "../bridge/callback",
                 _ => return Error::Missing("path").into(),

@@ -17,6 +17,8 @@
   const CLOSE_MS = 2_000;
   // How long copying may take.
   const COPY_MS = 1_000;
+  // How long this server may take to answer.
+  const ANSWER_MS = 8_000;
   // How often a code is handed over that did not get through.
   const TRIES = 3;
 
@@ -523,8 +525,12 @@
       credentials: "omit",
       cache: "no-store",
       body: JSON.stringify(body),
+      signal: AbortSignal.timeout(ANSWER_MS),
     });
-    return { is_ok: response.ok, answer: await response.json() };
+    const answer = await response.json();
+    // What stands before this server has answers of its own.
+    if (!response.ok && typeof answer?.error?.code !== "string") throw new Error("no answer of this server");
+    return { is_ok: response.ok, answer };
   }
 
   async function exchange(given) {
@@ -641,10 +647,7 @@
 
   // ---- Facebook's full page came back
 
-  function come_back() {
-    const params = new URLSearchParams(location.search);
-    // The code leaves the address, and with it the history.
-    history.replaceState(null, "", `callback?state=${encodeURIComponent(signup.ticket)}`);
+  function come_back(params) {
     const code = params.get("code");
     if (!code) {
       if (params.has("error") || params.has("error_code") || params.has("error_message")) return refused(params);
@@ -664,12 +667,17 @@
   // ---- From here on
 
   function begin() {
+    const params = new URLSearchParams(location.search);
+    if (known.place === "callback") {
+      // A code leaves the address at once, and with it the history, whatever comes of it.
+      history.replaceState(null, "", `callback?state=${encodeURIComponent(params.get("state") || "")}`);
+    }
     if (known.beginning === "expired") return expired();
     if (known.beginning === "unset") return unset();
     if (known.beginning === "used") return used_or_at_work();
     if (location.origin !== known.home) return wrong_address();
     window.addEventListener("message", heard);
-    if (known.place === "callback") return come_back();
+    if (known.place === "callback") return come_back(params);
     return load();
   }
 
@@ -681,9 +689,8 @@
     } catch {
       // It is told as what it is.
     }
-    if (!got || !got.is_ok || got.answer.state !== "working") return used();
-    progress(got.answer);
-    return follow();
+    if (!got || !got.is_ok) return used();
+    return progress(got.answer) || follow();
   }
 
   begin();

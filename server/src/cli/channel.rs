@@ -162,10 +162,10 @@ impl Set {
         let change = open::settings(&self.details.setting)?;
         let change = ChannelChange {
             name: self.name,
-            account: None,
-            settings: Some(settings(&channel.settings, change)?),
+            edits: change,
             enabled: (self.enable || self.disable).then_some(self.enable),
             credentials: credentials(&self.details.credential).await?,
+            ..ChannelChange::default()
         };
         let channel = engine
             .change_channel(location.id, channel.id, change)

@@ -5,7 +5,7 @@ use std::time::Duration;
 use clap::{Args, Subcommand, value_parser};
 use rejoinder_engine::domain::ids::{LocationId, OnboardingId};
 use rejoinder_engine::domain::onboarding::{Facts, Onboarding, Step, StepState};
-use rejoinder_engine::{Engine, Given, NewOnboarding, Problem};
+use rejoinder_engine::{Engine, Given, NewOnboarding, Problem, store};
 
 use super::ticket::Ticket;
 use super::{Failure, open, secret};
@@ -221,7 +221,13 @@ async fn wait(
     loop {
         let given = Given::default();
         let resumed = engine.continue_onboarding(location.id, onboarding, given);
-        let resumed = resumed.await?;
+        let resumed = match resumed.await {
+            // The server may be at it at this moment.
+            Err(Problem::Store(store::Error::Conflict(_))) => {
+                find(engine, location.id, onboarding).await?
+            }
+            other => other?,
+        };
         let is_late = tokio::time::Instant::now() + REST > deadline;
         if resumed.state() != StepState::Waiting || is_late {
             out::status("");
@@ -300,7 +306,7 @@ fn routes(engine: &Engine, format: Format) {
 
 /// Prints an onboarding; one that fails or asks ends the command with what to do.
 fn tell(onboarding: Onboarding, engine: &Engine, format: Format) -> Result<(), Failure> {
-    let id = onboarding.id;
+    let (id, location_id) = (onboarding.id, onboarding.location_id);
     let halted = onboarding
         .steps
         .iter()
@@ -314,7 +320,7 @@ fn tell(onboarding: Onboarding, engine: &Engine, format: Format) -> Result<(), F
             None => String::new(),
         };
         format!(
-            "the step '{}' {}; then `rejoinder connect resume {id}{options}`",
+            "the step '{}' {}; then `rejoinder connect resume {id} --location {location_id}{options}`",
             step.name,
             if step.state == StepState::Failed {
                 "failed: see what to do above"

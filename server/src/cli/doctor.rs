@@ -65,7 +65,7 @@ impl Doctor {
         if format == Format::Json {
             format.one(&report);
         } else {
-            self.print(&report, &location.name);
+            self.print(&report, &location.id.to_string());
         }
         if is_bad {
             return Err(Failure::new(
@@ -116,7 +116,7 @@ impl Doctor {
             }
             if let (Some(action), Some(channel_id)) = (&finding.action, channel_id) {
                 let command =
-                    format!("rejoinder doctor '{location}' --channel {channel_id} --fix {action}");
+                    format!("rejoinder doctor {location} --channel {channel_id} --fix {action}");
                 // To be copied: not wrapped.
                 out::line(&format!("{:1$}{command}", "", STATE + 1));
             }

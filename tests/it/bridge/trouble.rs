@@ -332,6 +332,10 @@ async fn a_ticket_that_opens_nothing_says_so() {
     visit.browser.press("Continue with Facebook").await;
     visit.succeeds().await;
     let address = visit.stand.url(&format!("/bridge/start?t={}", visit.word));
+    // Its outcome is told for an hour.
+    visit.open_at(&address).await;
+    visit.succeeds().await;
+    visit.stand.clock.advance(Span::minutes(61));
     visit.open_at(&address).await;
     let text = visit.sees_as("used", "used").await;
     assert!(text.contains("used already"), "{text}");

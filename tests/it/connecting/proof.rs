@@ -76,6 +76,44 @@ async fn a_number_that_comes_from_its_own_app_is_verified_by_the_servers() {
 }
 
 #[tokio::test]
+async fn of_two_changes_at_once_none_is_lost_that_was_said_to_be_made() {
+    let house = House::on(Database::sqlite().await).await;
+    let location = json!({ "name": "Shop", "time_zone": "UTC" });
+    let id = house.created("/locations", location).await;
+    house.number(&id).await;
+    let channels = format!("/locations/{id}/channels");
+    let (_, listed) = house.api(Method::GET, &channels, None).await;
+    let path = format!(
+        "{channels}/{}",
+        listed["channels"][0]["id"].as_str().expect("an id")
+    );
+    let mut refused = 0;
+    for nth in 0..20 {
+        let name = format!("name {nth}");
+        let rate = json!({ "settings": { "messages_per_second": 10 + nth } });
+        let rename = house.api(Method::PATCH, &path, Some(json!({ "name": name })));
+        let slow = house.api(Method::PATCH, &path, Some(rate));
+        let ((renamed, _), (slowed, _)) = tokio::join!(rename, slow);
+        let (_, channel) = house.api(Method::GET, &path, None).await;
+        for (status, is_there) in [
+            (renamed, channel["name"] == name.as_str()),
+            (
+                slowed,
+                channel["settings"]["messages_per_second"] == 10 + nth,
+            ),
+        ] {
+            match status {
+                StatusCode::OK => assert!(is_there, "{channel}"),
+                other => assert_eq!(other, StatusCode::CONFLICT),
+            }
+            refused += usize::from(status != StatusCode::OK);
+        }
+    }
+    assert!(refused < 40, "some are made");
+    house.close().await;
+}
+
+#[tokio::test]
 async fn a_locations_token_makes_no_channel_that_the_servers_app_verifies() {
     let house = House::on(Database::sqlite().await).await;
     let location = json!({ "name": "Shop", "time_zone": "UTC" });

@@ -182,6 +182,11 @@ impl Engine {
     ) -> Result<Onboarding, Problem> {
         let engine = self.clone();
         let work = async move {
+            // What is another location's is not there, whoever is at it.
+            let store = engine.core.store.of(location_id);
+            if store.onboarding(id).await?.is_none() {
+                return Err(Problem::Missing("onboarding"));
+            }
             let _turn = Turn::take(&engine.core, id)?;
             engine.go_on(location_id, id, given, errand).await
         };
@@ -223,6 +228,10 @@ impl Engine {
             Errand::Rest => {
                 let names: Vec<String> = journey.unsettled();
                 for name in names {
+                    // Whoever starts again goes on from here.
+                    if core.halt.is_asked() {
+                        break;
+                    }
                     let state = journey.step(&name).await?;
                     if matches!(state, StepState::Failed | StepState::Asking) {
                         break;
@@ -247,6 +256,8 @@ struct Turn<'a> {
 impl<'a> Turn<'a> {
     fn take(core: &'a Core, id: OnboardingId) -> Result<Self, Problem> {
         if core.onboardings().insert(id) {
+            // A stop waits for the step: what it learnt may be told once only.
+            core.halt.take_off();
             Ok(Self { core, id })
         } else {
             Err(busy())
@@ -257,6 +268,7 @@ impl<'a> Turn<'a> {
 impl Drop for Turn<'_> {
     fn drop(&mut self) {
         self.core.onboardings().remove(&self.id);
+        self.core.halt.land();
     }
 }
 
