@@ -102,6 +102,9 @@ async fn the_mobile_app_is_disconnected() {
         "bad",
         &["DISCONNECTED", "sign up again"],
     );
+    // A number that stays on its phone must never be registered.
+    let status = finding(&report, "number_status");
+    assert!(status["action"].is_null(), "{status}");
     stands(
         &report,
         "connection",

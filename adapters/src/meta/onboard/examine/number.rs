@@ -44,7 +44,7 @@ pub(super) async fn number(graph: &mut Graph<'_>, case: &Case<'_>, token: &Secre
         Err(error) => return vec![unseen("number", &error)],
     };
     vec![
-        status(&seen),
+        status(&seen, case),
         phone_app(&seen, case),
         verification(&seen),
         name(&seen),
@@ -59,21 +59,32 @@ fn text<'a>(seen: &'a Value, name: &str) -> &'a str {
     seen[name].as_str().unwrap_or("not told")
 }
 
-fn status(seen: &Value) -> Finding {
+fn status(seen: &Value, case: &Case<'_>) -> Finding {
     const CHECK: &str = "number_status";
     let (status, platform) = (text(seen, "status"), text(seen, "platform_type"));
     let evidence = format!("{status}, {platform}");
     match status {
         "CONNECTED" => Finding::good(CHECK, evidence),
+        // What is on a phone must never be registered: that is not even offered.
+        "PENDING" | "UNVERIFIED" | "DISCONNECTED" | "OFFLINE" | "MIGRATED"
+            if case.is(COEXISTENCE) =>
+        {
+            Finding::bad(CHECK, evidence)
+                .breaks("the mobile app or the account was disconnected: nothing is sent or received")
+                .fix(
+                    "on the phone open the WhatsApp Business app (Settings, Account, Business Platform), see that the \
+                     connection is there, and sign up again if it is not",
+                )
+        }
         "PENDING" | "UNVERIFIED" => Finding::bad(CHECK, evidence)
             .breaks("nothing is sent before the number is registered")
             .fix("register it")
             .action("register"),
         "DISCONNECTED" | "OFFLINE" | "MIGRATED" => Finding::bad(CHECK, evidence)
-            .breaks("the mobile app or the account was disconnected: nothing is sent or received")
+            .breaks("the number or its account was disconnected: nothing is sent or received")
             .fix(
-                "on the phone open the WhatsApp Business app (Settings, Account, Business Platform), see that the \
-                 connection is there, and sign up again if it is not; a number that is on no phone is registered anew",
+                "register it anew; if it is in use in the WhatsApp Business app on a phone, connect it again from \
+                 there instead",
             )
             .action("register"),
         "FLAGGED" | "RESTRICTED" | "RATE_LIMITED" => Finding::warning(CHECK, evidence)
