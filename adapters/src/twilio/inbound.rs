@@ -17,6 +17,8 @@ const MAX_SID_CHARS: usize = 64;
 
 /// Reads a form, a query or a JSON event. `delivery_id` is the one in the address that was called.
 pub(super) fn parse(raw: &str, delivery_id: Option<DeliveryId>) -> Vec<Inbound> {
+    // As it would be kept: what is run again later must read as it does now.
+    let raw = &without_nul(raw);
     if events::is_json(raw) {
         return events::parse(raw);
     }
