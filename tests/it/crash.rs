@@ -29,6 +29,7 @@ async fn kill_and_look(database: Database, kills: usize) {
         let errands = [Errand::Nothing, Errand::Remind, Errand::Ask];
         scene.want(errands[life / LIVES_PER_ERRAND % errands.len()]);
         let program = scene.start().await;
+        scene.care().await;
         let life = chance.between(LIFE_MS.0, LIFE_MS.1);
         tokio::time::sleep(Duration::from_millis(life)).await;
         program.kill();

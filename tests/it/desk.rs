@@ -1,7 +1,6 @@
 //! An operator's desk: a folder, the program's commands, its server as a process of its own, and the providers on
 //! loopback.
 
-use std::net::TcpListener;
 use std::process::{Child, Output, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -11,6 +10,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::commands::{command, folder, key};
+use crate::port::Port;
 
 /// How long something may take to happen by the real clock.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -25,6 +25,8 @@ pub(crate) struct Desk {
     settings: Vec<(String, String)>,
     pub(crate) simulator: Simulator,
     pub(crate) public_url: String,
+    /// The server's, also while it does not run.
+    _port: Port,
     server: Option<Child>,
     /// All that commands printed, for whoever looks for what must not be in it.
     printed: Arc<Mutex<String>>,
@@ -40,7 +42,8 @@ impl Desk {
     pub(crate) async fn with(more: &[(&str, &str)]) -> Self {
         let simulator = Simulator::start().await.expect("a free port");
         let folder = folder();
-        let listen = free_address();
+        let port = Port::free();
+        let listen = port.address().to_string();
         let public_url = format!("http://{listen}");
         let base = simulator.base_url();
         let mut settings: Vec<(String, String)> = [
@@ -67,6 +70,7 @@ impl Desk {
             settings,
             simulator,
             public_url,
+            _port: port,
             server: None,
             printed: Arc::default(),
         };
@@ -253,12 +257,6 @@ impl Drop for Desk {
     fn drop(&mut self) {
         self.halt();
     }
-}
-
-/// An address that nobody listens on at the moment.
-fn free_address() -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-    listener.local_addr().expect("an address").to_string()
 }
 
 /// The steps of an onboarding by name, with how each stands.

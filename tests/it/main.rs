@@ -41,6 +41,7 @@ mod pacing;
 mod payloads;
 mod planted;
 mod poison;
+mod port;
 mod powercut;
 mod publishing;
 mod quiet;

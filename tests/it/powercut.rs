@@ -35,8 +35,9 @@ struct Supply<'a> {
     shim: Shim,
     database: PathBuf,
     chance: Chance,
-    /// Changes that were not synced when the power was cut.
+    /// Changes that were not synced when the power was cut, and the cuts that met any.
     at_stake: usize,
+    harmful: usize,
 }
 
 impl<'a> Supply<'a> {
@@ -47,6 +48,7 @@ impl<'a> Supply<'a> {
             database: scene.file().canonicalize().expect("it is there"),
             chance,
             at_stake: 0,
+            harmful: 0,
         }
     }
 
@@ -57,11 +59,13 @@ impl<'a> Supply<'a> {
         let mut program = Program::start(command);
         let is_ready = self.scene.ready(&mut program).await;
         assert!(is_ready, "it does not start: {}", self.scene.last_words());
+        self.scene.care().await;
         let life = self.chance.between(LIFE_MS.0, LIFE_MS.1);
         tokio::time::sleep(Duration::from_millis(life)).await;
         program.kill();
         disk.replay(self.shim.lines());
         self.at_stake += disk.unsynced();
+        self.harmful += usize::from(disk.unsynced() > 0);
         disk.cut(&self.database, &mut self.chance);
         self.inspect().await;
     }
@@ -107,9 +111,10 @@ async fn cut_and_look(cuts: usize, program: impl Fn(&Scene) -> Command) -> Vec<S
     scene.heal(crowd).await;
     program.kill();
     say(&format!(
-        "{} acknowledged, {} changes were not synced",
+        "{} acknowledged, {} changes were not synced at {} of {cuts} cuts",
         scene.acknowledged().len(),
-        supply.at_stake
+        supply.at_stake,
+        supply.harmful
     ));
     scene.breaches().await
 }

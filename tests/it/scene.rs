@@ -2,10 +2,10 @@
 //! remember. Starts the program and lets customers write; knows nothing of why it dies.
 
 mod furnish;
+mod heal;
 mod program;
 
 use std::fs::{File, OpenOptions};
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -15,20 +15,20 @@ use std::time::{Duration, Instant};
 use rejoinder_adapters::simulator::meta::{Arrival, Registration, sign, text_message};
 use rejoinder_adapters::simulator::{MetaNumber, Simulator, Statuses, WindowRule};
 use rejoinder_engine::crypto::{Secret, Vault};
-use rejoinder_engine::domain::delivery::DeliveryState;
-use rejoinder_engine::domain::ids::{DeliveryId, LocationId};
+use rejoinder_engine::domain::ids::LocationId;
 use rejoinder_engine::domain::time::Timestamp;
-use rejoinder_engine::store::{DeliveryFilter, Store};
+use rejoinder_engine::store::Store;
 use reqwest::Response;
 use tempfile::TempDir;
 use tokio::task::JoinHandle;
 
 use self::furnish::{APP_SECRET, TOKEN_OF_THE_NUMBER, engine, follows, furnish};
 use crate::chance::Chance;
-use crate::checker::{Acknowledged, Evidence, breaches, open_work};
+use crate::checker::{Acknowledged, Evidence, breaches};
 use crate::commands::command;
 use crate::crm::Crm;
 use crate::database::Database;
+use crate::port::Port;
 
 pub(crate) use self::furnish::Errand;
 pub(crate) use self::program::Program;
@@ -37,8 +37,6 @@ pub(crate) use self::program::Program;
 const MESSAGES_EACH: usize = 3;
 /// How long the program may take to be ready, and to be done with what is left.
 const PATIENCE: Duration = Duration::from_secs(240);
-/// More deliveries than are ever in doubt at once.
-const MANY: u64 = 100_000;
 
 pub(crate) struct Scene {
     pub(crate) folder: TempDir,
@@ -50,12 +48,14 @@ pub(crate) struct Scene {
     pub(crate) location_id: LocationId,
     ring: Secret,
     token: Secret,
-    port: u16,
+    /// The program's, also between its lives.
+    port: Port,
     pub(crate) client: reqwest::Client,
     acknowledged: Mutex<Vec<Acknowledged>>,
     customers: AtomicUsize,
     is_over: AtomicBool,
     errand: Mutex<Errand>,
+    cared_at: Mutex<Instant>,
 }
 
 /// A message that a customer wrote, and the webhook that tells of it.
@@ -71,12 +71,9 @@ impl Scene {
             settings.statuses = Statuses::Sent;
             settings.window = WindowRule::Ignore;
         });
-        let port = TcpListener::bind("127.0.0.1:0")
-            .and_then(|listener| listener.local_addr())
-            .expect("a free port")
-            .port();
+        let port = Port::free();
         let number = Registration {
-            webhook_url: format!("http://127.0.0.1:{port}/api/webhooks/whatsapp"),
+            webhook_url: format!("http://{}/api/webhooks/whatsapp", port.address()),
             app_secret: APP_SECRET.into(),
             phone_number_id: "106853218861309".into(),
             waba_id: "215589313241560883".into(),
@@ -111,6 +108,7 @@ impl Scene {
             customers: AtomicUsize::new(0),
             is_over: AtomicBool::new(false),
             errand: Mutex::new(Errand::Nothing),
+            cared_at: Mutex::new(Instant::now()),
         })
     }
 
@@ -166,7 +164,7 @@ impl Scene {
             .args(["--log", "warn,rejoinder_engine=debug"])
             .env("REJOINDER_KEYS", self.ring.expose())
             .env("REJOINDER_DATABASE_URL", &self.database.url)
-            .env("REJOINDER_LISTEN", format!("127.0.0.1:{}", self.port))
+            .env("REJOINDER_LISTEN", self.port.address().to_string())
             .env("REJOINDER_META_APP_SECRET", APP_SECRET)
             .env("REJOINDER_META_BASE_URL", self.simulator.base_url())
             .env("REJOINDER_REQUESTS_ALLOW_PRIVATE", "true")
@@ -190,7 +188,7 @@ impl Scene {
 
     /// Waits until the program answers; false if it ended instead.
     pub(crate) async fn ready(&self, program: &mut Program) -> bool {
-        let url = format!("http://127.0.0.1:{}/readyz", self.port);
+        let url = format!("http://{}/readyz", self.port.address());
         let began_at = Instant::now();
         while began_at.elapsed() < PATIENCE {
             let answer = self.client.get(&url).send().await;
@@ -314,74 +312,9 @@ impl Scene {
 
     /// Asks the program's API something.
     pub(crate) async fn ask(&self, path: &str) -> reqwest::Result<Response> {
-        let url = format!("http://127.0.0.1:{}{path}", self.port);
+        let url = format!("http://{}{path}", self.port.address());
         let request = self.client.get(url).bearer_auth(self.token.expose());
         request.send().await
-    }
-
-    /// Statuses that met a dead program come again, as Meta sends them for days.
-    pub(crate) async fn tell_again(&self) {
-        for message in self.simulator.received() {
-            // The program may have ended again meanwhile: then they come once more.
-            let _ = self.number.status(&message, "sent").await;
-        }
-    }
-
-    /// Statuses come again of what is in doubt; gives what the provider never took.
-    pub(crate) async fn tell_of_doubts(&self, store: &Store) -> Vec<DeliveryId> {
-        let filter = DeliveryFilter {
-            conversation_id: None,
-            state: Some(DeliveryState::InDoubt.name().to_owned()),
-        };
-        let in_doubt = store.of(self.location_id).deliveries(&filter, MANY).await;
-        let received = self.simulator.received();
-        let mut untold = Vec::new();
-        for row in in_doubt.expect("deliveries") {
-            let id = row.delivery.id;
-            match received.iter().find(|it| it.delivery_id == Some(id)) {
-                // The program may have ended again meanwhile: then it comes once more.
-                Some(message) => drop(self.number.status(message, "sent").await),
-                None => untold.push(id),
-            }
-        }
-        untold
-    }
-
-    /// Statuses come again of what is in doubt, and a person decides about what the provider never took:
-    /// it is sent once more.
-    async fn end_doubts(&self, store: &Store) {
-        for id in self.tell_of_doubts(store).await {
-            let url = format!(
-                "http://127.0.0.1:{}/api/v1/locations/{}/deliveries/{id}/again",
-                self.port, self.location_id
-            );
-            let request = self.client.post(url).bearer_auth(self.token.expose());
-            let judged = request.send().await.expect("the program answers");
-            assert!(judged.status().is_success(), "{}", judged.status());
-        }
-    }
-
-    /// Waits until nothing is left to be done.
-    async fn settle(&self, store: &Store) {
-        let began_at = Instant::now();
-        while open_work(store).await > 0 {
-            assert!(
-                began_at.elapsed() < PATIENCE,
-                "work is left after {PATIENCE:?}"
-            );
-            self.end_doubts(store).await;
-            tokio::time::sleep(Duration::from_millis(200)).await;
-        }
-    }
-
-    /// Nobody writes any more, the program is whole, and what is left is done.
-    pub(crate) async fn heal(&self, crowd: Vec<JoinHandle<()>>) {
-        self.hush(crowd).await;
-        let store = Store::open(&self.database.url).await.expect("it opens");
-        self.settle(&store).await;
-        self.tell_again().await;
-        self.settle(&store).await;
-        store.close().await;
     }
 
     /// What of the promise is broken.

@@ -21,6 +21,7 @@ use tokio::net::TcpStream;
 use super::PATIENCE;
 use crate::commands::command;
 use crate::database::Database;
+use crate::port::Port;
 use crate::scene::Program;
 
 /// Numbers of the location, so that no number's own rate is what holds back.
@@ -101,9 +102,8 @@ pub(super) async fn start(
     ring: &Secret,
     simulator: &Simulator,
 ) -> (Program, SocketAddr) {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0");
-    let addr = listener.and_then(|listener| listener.local_addr());
-    let addr = addr.expect("a free port");
+    let port = Port::free();
+    let addr = port.address();
     let mut command = command(folder, &["serve", "--log", "error"]);
     command
         .env("REJOINDER_KEYS", ring.expose())

@@ -20,6 +20,7 @@ use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
 use crate::database::Database;
+use crate::port::Port;
 
 /// The website for which tickets are made.
 pub(crate) const TENANT: &str = "https://bots.cafe.example";
@@ -59,9 +60,8 @@ impl Stand {
         let simulator = Simulator::start_with(clock.clone())
             .await
             .expect("a free port");
-        let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
-        let listen = listener.local_addr().expect("an address");
-        drop(listener);
+        let port = Port::free();
+        let listen = port.address();
         let public_url = format!("http://{listen}");
         let engine = engine(&database, &simulator, &public_url, clock.clone()).await;
         let mut bridge = BridgeOptions {

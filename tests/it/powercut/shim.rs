@@ -6,6 +6,8 @@ use std::process::Command;
 
 /// Bytes of a line before its data.
 const HEAD: usize = 24;
+/// How long a sync takes at least, as on a disk that turns: a cut mostly comes while one is under way.
+const SYNC_US: u32 = 5_000;
 
 /// A file of a database.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -105,7 +107,8 @@ impl Shim {
         command
             .env("LD_PRELOAD", &self.library)
             .env("POWERCUT_FILE", database)
-            .env("POWERCUT_LOG", &self.log);
+            .env("POWERCUT_LOG", &self.log)
+            .env("POWERCUT_SYNC_US", SYNC_US.to_string());
         if heeds == Heeds::FilesAndSockets {
             command.env("POWERCUT_SOCKETS", "yes");
         }
