@@ -1,6 +1,6 @@
 //! What the verbs share: the store, the adapters, what is set up, and who works on what.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use tokio::sync::{Notify, Semaphore};
@@ -138,10 +138,19 @@ pub(crate) struct Core {
     pub(crate) unsent: Unsent,
     /// When webhooks were last refused.
     pub(crate) refusals: Refusals,
-    /// Onboardings that somebody goes on with.
-    pub(crate) onboardings: Mutex<HashSet<OnboardingId>>,
+    /// Onboardings in hand, each with whose it is.
+    pub(crate) onboardings: Mutex<HashMap<OnboardingId, Hand>>,
     /// Told when a rule has asked for a call.
     pub(crate) requested: Notify,
+}
+
+/// Who has an onboarding in hand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Hand {
+    /// Whoever asked for its steps.
+    Person,
+    /// The engine, which looks whether what it waits for has come.
+    Watch,
 }
 
 impl Item for Event {
@@ -201,8 +210,8 @@ impl Core {
         self.store.write(KeepRefusals(changes)).await
     }
 
-    /// Onboardings that somebody goes on with.
-    pub(crate) fn onboardings(&self) -> MutexGuard<'_, HashSet<OnboardingId>> {
+    /// Onboardings in hand, each with whose it is.
+    pub(crate) fn onboardings(&self) -> MutexGuard<'_, HashMap<OnboardingId, Hand>> {
         self.onboardings
             .lock()
             .unwrap_or_else(PoisonError::into_inner)

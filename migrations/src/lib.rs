@@ -22,6 +22,7 @@ mod m20261123_000012_create_tombstones;
 mod m20261123_000013_create_onboardings_and_refusals;
 mod m20261123_000014_create_bridge_tickets;
 mod m20261123_000015_add_found_at;
+mod m20261123_000016_add_onboarding_due;
 
 pub use sea_orm_migration::MigratorTrait;
 
@@ -47,6 +48,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261123_000013_create_onboardings_and_refusals::Migration),
             Box::new(m20261123_000014_create_bridge_tickets::Migration),
             Box::new(m20261123_000015_add_found_at::Migration),
+            Box::new(m20261123_000016_add_onboarding_due::Migration),
         ]
     }
 

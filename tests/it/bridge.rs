@@ -3,7 +3,7 @@
 mod browser;
 mod care;
 mod page;
-mod stand;
+pub(crate) mod stand;
 mod tenant;
 mod trouble;
 mod visit;

@@ -6,6 +6,7 @@ mod keys;
 pub(crate) mod meta;
 mod proof;
 pub(crate) mod twilio;
+mod watch;
 
 use rejoinder_adapters::simulator::{Fault, Operation, Request, Simulator};
 use serde_json::{Value, json};

@@ -165,7 +165,7 @@ impl Engine {
         let Some(onboarding) = &bridged.onboarding else {
             return;
         };
-        let is_idle = !self.core.onboardings().contains(&onboarding.id);
+        let is_idle = !self.core.onboardings().contains_key(&onboarding.id);
         let is_left = self.core.clock.now().since(onboarding.updated_at) > LEFT;
         if onboarding.state() == StepState::Open && is_idle && is_left {
             self.take_steps(onboarding.location_id, onboarding.id);

@@ -98,7 +98,9 @@ pub(crate) use location::{NewDataKey, SaveLocation};
 pub(crate) use lock::Lock;
 pub use message::MessageRow;
 pub(crate) use note::AddNote;
-pub(crate) use onboarding::{BeginOnboarding, DeleteOnboarding, SaveOnboarding, StoredOnboarding};
+pub(crate) use onboarding::{
+    BeginOnboarding, DeleteOnboarding, PostponeOnboarding, SaveOnboarding, StoredOnboarding,
+};
 pub(crate) use pace::{KeepPace, PaceKind, PaceRow};
 pub(crate) use person::PersonWrites;
 pub(crate) use record::{Record, RecordItem, Stray};

@@ -5,7 +5,9 @@ use sea_orm::entity::prelude::*;
 use sea_orm::{ActiveValue::Set, DatabaseTransaction, QueryOrder, QuerySelect};
 
 use super::batch::Batch;
-use super::{Error, LocationStore, Operation, event, location, read_json, sweep, write_json};
+use super::{
+    Error, LocationStore, Operation, Store, event, location, read_json, sweep, write_json,
+};
 use crate::domain::event::Payload;
 use crate::domain::ids::{ChannelId, LocationId, OnboardingId};
 use crate::domain::onboarding::{Onboarding, Reports};
@@ -36,6 +38,7 @@ pub struct Model {
     pub channel_id: Option<Uuid>,
     pub created_at: i64,
     pub updated_at: i64,
+    pub due_at: Option<i64>,
 }
 
 impl ActiveModelBehavior for ActiveModel {}
@@ -48,6 +51,8 @@ pub(crate) struct StoredOnboarding {
     pub(crate) secrets: String,
     /// It grows with each change.
     pub(crate) version: i32,
+    /// When it is looked after again by itself, if it waits.
+    pub(crate) due_at: Option<Timestamp>,
 }
 
 impl TryFrom<Model> for StoredOnboarding {
@@ -69,7 +74,34 @@ impl TryFrom<Model> for StoredOnboarding {
             },
             secrets: row.secrets,
             version: row.version,
+            due_at: row.due_at.map(Timestamp::from_ms),
         })
+    }
+}
+
+impl Store {
+    /// Onboardings of all locations that are to be looked after, the most overdue first.
+    pub(crate) async fn due_onboardings(
+        &self,
+        now: Timestamp,
+        limit: u64,
+    ) -> Result<Vec<(LocationId, OnboardingId)>, Error> {
+        let rows: Vec<(Uuid, Uuid)> = Entity::find()
+            .select_only()
+            .columns([Column::LocationId, Column::Id])
+            .filter(Column::DueAt.lte(now.ms()))
+            .order_by_asc(Column::DueAt)
+            .limit(limit)
+            .into_tuple()
+            .all(&self.reader)
+            .await?;
+        let ids = |(location_id, id)| {
+            (
+                LocationId::from_uuid(location_id),
+                OnboardingId::from_uuid(id),
+            )
+        };
+        Ok(rows.into_iter().map(ids).collect())
     }
 }
 
@@ -205,6 +237,29 @@ impl Operation for SaveOnboarding {
     }
 }
 
+/// Has an onboarding looked after at another time, or not any more, unless somebody has said so meanwhile.
+pub(crate) struct PostponeOnboarding {
+    pub(crate) location_id: LocationId,
+    pub(crate) id: OnboardingId,
+    pub(crate) now: Timestamp,
+    pub(crate) due_at: Option<Timestamp>,
+}
+
+impl Operation for PostponeOnboarding {
+    type Output = ();
+
+    async fn apply(&self, tx: &DatabaseTransaction, _batch: &mut Batch) -> Result<(), Error> {
+        Entity::update_many()
+            .col_expr(Column::DueAt, Expr::value(self.due_at.map(Timestamp::ms)))
+            .filter(Column::LocationId.eq(self.location_id.uuid()))
+            .filter(Column::Id.eq(self.id.uuid()))
+            .filter(Column::DueAt.lte(self.now.ms()))
+            .exec(tx)
+            .await?;
+        Ok(())
+    }
+}
+
 /// Forgets an onboarding; false if it was not there.
 pub(crate) struct DeleteOnboarding {
     pub(crate) location_id: LocationId,
@@ -236,5 +291,6 @@ fn row(stored: &StoredOnboarding) -> ActiveModel {
         channel_id: Set(onboarding.channel_id.map(ChannelId::uuid)),
         created_at: Set(onboarding.created_at.ms()),
         updated_at: Set(onboarding.updated_at.ms()),
+        due_at: Set(stored.due_at.map(Timestamp::ms)),
     }
 }

@@ -56,6 +56,7 @@ impl Serve {
         tokio::select! {
             _ = interrupt.recv() => {}
             _ = terminate.recv() => {}
+            () = engine.watch_onboardings() => {}
         }
         tracing::info!("stopping: requests and messages on their way may end");
         let end = async {

@@ -3,22 +3,32 @@
 
 mod given;
 mod steps;
+mod watch;
 mod written;
 
+use self::steps::Journey;
 pub(super) use self::steps::{Urls, in_time, read_templates};
 pub(super) use self::written::write_down;
 
 use std::collections::BTreeSet;
+use std::collections::hash_map::Entry;
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 use super::{Problem, name};
 use crate::adapter::{Adapter, Credentials, Onboard, OnboardingRoute};
-use crate::core::Core;
+use crate::core::{Core, Hand};
 use crate::domain::ids::{LocationId, OnboardingId};
 use crate::domain::onboarding::{Facts, Onboarding, Step, StepState};
 use crate::engine::Engine;
 use crate::setup;
 use crate::store::{BeginOnboarding, DeleteOnboarding, StoredOnboarding};
 
+/// How long a person waits for the engine's own look at an onboarding …
+const PATIENCE: Duration = Duration::from_secs(30);
+/// … and how often it is seen whether that has ended.
+const REST: Duration = Duration::from_millis(20);
 /// Letters of a field's value at most; a token has some 300.
 const MAX_VALUE_BYTES: usize = 4_096;
 
@@ -121,6 +131,7 @@ impl Engine {
             },
             secrets: String::new(),
             version: 1,
+            due_at: None,
         };
         let key = core.setup.data_key(location_id).await?;
         setup::seal_onboarding(&key, &mut stored, &given.secrets);
@@ -187,7 +198,7 @@ impl Engine {
             if store.onboarding(id).await?.is_none() {
                 return Err(Problem::Missing("onboarding"));
             }
-            let _turn = Turn::take(&engine.core, id)?;
+            let _turn = Turn::wait(&engine.core, id).await?;
             engine.go_on(location_id, id, given, errand).await
         };
         tokio::spawn(Box::pin(work)).await.unwrap_or_else(|_| {
@@ -206,23 +217,8 @@ impl Engine {
         errand: Errand,
     ) -> Result<Onboarding, Problem> {
         let core = &self.core;
-        let stored = core.store.of(location_id).onboarding(id).await?;
-        let stored = stored.ok_or(Problem::Missing("onboarding"))?;
-        let (adapter, route) = route_of(core, &stored.onboarding.route)?;
-        let onboard = adapter
-            .onboard()
-            .ok_or(Problem::Missing("way to connect a number"))?;
+        let (mut journey, route) = self.journey(location_id, id).await?;
         let given = checked(route, given)?;
-        let key = core.setup.data_key(location_id).await?;
-        let secrets = setup::open_onboarding(&key, &stored)?;
-        let mut journey = steps::Journey {
-            engine: self,
-            onboard,
-            adapter: &**adapter,
-            key,
-            stored,
-            secrets,
-        };
         journey.take_along(route, given).await?;
         match errand {
             Errand::Rest => {
@@ -245,22 +241,66 @@ impl Engine {
         journey.tidy_up().await?;
         Ok(journey.stored.onboarding)
     }
+
+    /// An onboarding as it was kept, in hand.
+    async fn journey(
+        &self,
+        location_id: LocationId,
+        id: OnboardingId,
+    ) -> Result<(Journey<'_>, &'static OnboardingRoute), Problem> {
+        let core = &self.core;
+        let stored = core.store.of(location_id).onboarding(id).await?;
+        let stored = stored.ok_or(Problem::Missing("onboarding"))?;
+        let (adapter, route) = route_of(core, &stored.onboarding.route)?;
+        let onboard = adapter
+            .onboard()
+            .ok_or(Problem::Missing("way to connect a number"))?;
+        let key = core.setup.data_key(location_id).await?;
+        let secrets = setup::open_onboarding(&key, &stored)?;
+        let journey = Journey {
+            engine: self,
+            onboard,
+            adapter: &**adapter,
+            key,
+            stored,
+            secrets,
+        };
+        Ok((journey, route))
+    }
 }
 
 /// Whose turn it is: one task at a time goes on with an onboarding.
 struct Turn<'a> {
     core: &'a Core,
     id: OnboardingId,
+    hand: Hand,
 }
 
 impl<'a> Turn<'a> {
-    fn take(core: &'a Core, id: OnboardingId) -> Result<Self, Problem> {
-        if core.onboardings().insert(id) {
-            // A stop waits for the step: what it learnt may be told once only.
-            core.halt.take_off();
-            Ok(Self { core, id })
-        } else {
-            Err(busy())
+    /// A person's, who waits for the engine's own look to end.
+    async fn wait(core: &'a Core, id: OnboardingId) -> Result<Self, Problem> {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            match Self::take(core, id, Hand::Person) {
+                Ok(turn) => return Ok(turn),
+                Err(Hand::Watch) if Instant::now() < deadline => tokio::time::sleep(REST).await,
+                Err(_) => return Err(busy()),
+            }
+        }
+    }
+
+    /// Or who has it in hand already.
+    fn take(core: &'a Core, id: OnboardingId, hand: Hand) -> Result<Self, Hand> {
+        match core.onboardings().entry(id) {
+            Entry::Occupied(theirs) => Err(*theirs.get()),
+            Entry::Vacant(free) => {
+                free.insert(hand);
+                if hand == Hand::Person {
+                    // A stop waits for the step: what it learnt may be told once only.
+                    core.halt.take_off();
+                }
+                Ok(Self { core, id, hand })
+            }
         }
     }
 }
@@ -268,7 +308,9 @@ impl<'a> Turn<'a> {
 impl Drop for Turn<'_> {
     fn drop(&mut self) {
         self.core.onboardings().remove(&self.id);
-        self.core.halt.land();
+        if self.hand == Hand::Person {
+            self.core.halt.land();
+        }
     }
 }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use sha2::{Digest, Sha256};
 
-use super::busy;
+use super::{busy, watch};
 use crate::adapter::{
     Adapter, CHANNEL_STEP, Case, ChannelDraft, Credentials, MESSAGE_STEP, Onboard, Progress,
     StepError, TEMPLATES_STEP,
@@ -63,18 +63,27 @@ impl Journey<'_> {
             )));
         }
         let secrets = self.all_secrets().await?;
-        let taken = match name {
-            CHANNEL_STEP => self.channel(&secrets).await?,
-            TEMPLATES_STEP => self.templates().await?,
-            MESSAGE_STEP => self.message().await?,
-            _ => self.take(name, &secrets).await?,
-        };
+        let taken = self.taken(name, &secrets).await?;
         let state = self.note(name, &taken, &secrets);
         if self.is_kept().await? {
             return Ok(state);
         }
         self.rescue(name, &taken, &secrets).await?;
         Err(busy())
+    }
+
+    /// What comes of a step, which is not kept yet.
+    pub(super) async fn taken(
+        &mut self,
+        name: &str,
+        secrets: &Credentials,
+    ) -> Result<Result<Progress, StepError>, Problem> {
+        match name {
+            CHANNEL_STEP => self.channel(secrets).await,
+            TEMPLATES_STEP => self.templates().await,
+            MESSAGE_STEP => self.message().await,
+            _ => self.take(name, secrets).await,
+        }
     }
 
     /// Forgets the secrets once the channel has them and nothing more is to be done.
@@ -125,9 +134,10 @@ impl Journey<'_> {
     }
 
     /// Notes what is in hand, unless another process was quicker.
-    async fn is_kept(&mut self) -> Result<bool, Problem> {
+    pub(super) async fn is_kept(&mut self) -> Result<bool, Problem> {
         self.stored.version += 1;
         self.stored.onboarding.updated_at = self.now();
+        self.stored.due_at = watch::due(&self.stored.onboarding, self.now());
         setup::seal_onboarding(&self.key, &mut self.stored, &self.secrets);
         let save = SaveOnboarding(self.stored.clone());
         Ok(self.engine.core.store.write(save).await?)
