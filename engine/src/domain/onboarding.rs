@@ -203,10 +203,11 @@ pub struct Reports {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
 
-    fn onboarding(states: &[StepState]) -> Onboarding {
+    /// One whose steps stand like this, of the beginning of time.
+    pub(crate) fn onboarding(states: &[StepState]) -> Onboarding {
         let step = |state: &StepState| Step {
             state: *state,
             ..Step::open("a")

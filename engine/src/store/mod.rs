@@ -99,7 +99,8 @@ pub(crate) use lock::Lock;
 pub use message::MessageRow;
 pub(crate) use note::AddNote;
 pub(crate) use onboarding::{
-    BeginOnboarding, DeleteOnboarding, PostponeOnboarding, SaveOnboarding, StoredOnboarding,
+    BeginOnboarding, DeleteOnboarding, DueOnboarding, PostponeOnboarding, SaveOnboarding,
+    StoredOnboarding,
 };
 pub(crate) use pace::{KeepPace, PaceKind, PaceRow};
 pub(crate) use person::PersonWrites;

@@ -79,29 +79,37 @@ impl TryFrom<Model> for StoredOnboarding {
     }
 }
 
+/// One that is to be looked after.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct DueOnboarding {
+    pub(crate) location_id: LocationId,
+    pub(crate) id: OnboardingId,
+    /// When anything last came of it.
+    pub(crate) updated_at: Timestamp,
+}
+
 impl Store {
     /// Onboardings of all locations that are to be looked after, the most overdue first.
     pub(crate) async fn due_onboardings(
         &self,
         now: Timestamp,
         limit: u64,
-    ) -> Result<Vec<(LocationId, OnboardingId)>, Error> {
-        let rows: Vec<(Uuid, Uuid)> = Entity::find()
+    ) -> Result<Vec<DueOnboarding>, Error> {
+        let rows: Vec<(Uuid, Uuid, i64)> = Entity::find()
             .select_only()
-            .columns([Column::LocationId, Column::Id])
+            .columns([Column::LocationId, Column::Id, Column::UpdatedAt])
             .filter(Column::DueAt.lte(now.ms()))
             .order_by_asc(Column::DueAt)
             .limit(limit)
             .into_tuple()
             .all(&self.reader)
             .await?;
-        let ids = |(location_id, id)| {
-            (
-                LocationId::from_uuid(location_id),
-                OnboardingId::from_uuid(id),
-            )
+        let due = |(location_id, id, updated_at)| DueOnboarding {
+            location_id: LocationId::from_uuid(location_id),
+            id: OnboardingId::from_uuid(id),
+            updated_at: Timestamp::from_ms(updated_at),
         };
-        Ok(rows.into_iter().map(ids).collect())
+        Ok(rows.into_iter().map(due).collect())
     }
 }
 

@@ -13,7 +13,7 @@ use crate::domain::ids::{LocationId, OnboardingId};
 use crate::domain::onboarding::{Onboarding, StepState};
 use crate::domain::time::{Span, Timestamp};
 use crate::engine::Engine;
-use crate::store::PostponeOnboarding;
+use crate::store::{DueOnboarding, PostponeOnboarding};
 
 /// How often it is seen which onboardings are due.
 const ROUND: Duration = Duration::from_secs(5);
@@ -33,10 +33,17 @@ const PATIENCE: Span = Span::days(7);
 
 /// When an onboarding is looked after next, if it only waits.
 pub(super) fn due(onboarding: &Onboarding, now: Timestamp) -> Option<Timestamp> {
-    let waited = now.since(onboarding.updated_at);
     let is_waiting = onboarding.state() == StepState::Waiting;
+    is_waiting
+        .then(|| next_look(onboarding.updated_at, now))
+        .flatten()
+}
+
+/// When what has waited since `since` is looked after next.
+fn next_look(since: Timestamp, now: Timestamp) -> Option<Timestamp> {
+    let waited = now.since(since);
     let pause = Span::from_ms(waited.ms() / PART).clamp(SOON, SELDOM);
-    (is_waiting && waited < PATIENCE).then(|| now + pause)
+    (waited < PATIENCE).then(|| now + pause)
 }
 
 impl Engine {
@@ -65,33 +72,46 @@ impl Engine {
             .store
             .due_onboardings(core.clock.now(), MAX_DUE)
             .await?;
-        let looks = due
-            .into_iter()
-            .map(|(location_id, id)| self.look_after(location_id, id));
+        let looks = due.into_iter().map(|due| self.look_after(due));
         let looks = futures_util::stream::iter(looks).buffer_unordered(AT_ONCE);
         Ok(looks.filter(|came| std::future::ready(*came)).count().await)
     }
 
     /// Whether an onboarding came further. In a task of its own: who stops waiting does not break off a step.
-    async fn look_after(&self, location_id: LocationId, id: OnboardingId) -> bool {
+    async fn look_after(&self, due: DueOnboarding) -> bool {
+        let DueOnboarding {
+            location_id, id, ..
+        } = due;
         let engine = self.clone();
         let look = async move {
-            let came = engine.look(location_id, id).await;
-            let came = came.unwrap_or_else(|error| {
-                tracing::warn!(location.id = %location_id, onboarding.id = %id, %error, "an onboarding could not be looked after");
-                false
-            });
-            engine.postpone(location_id, id).await;
-            came
+            // First of all: whatever becomes of the look, the next round begins with others.
+            engine.postpone(due).await?;
+            engine.look(location_id, id).await
         };
         match tokio::spawn(Box::pin(look)).await {
-            Ok(came) => came,
+            Ok(Ok(came)) => came,
+            Ok(Err(error)) => {
+                tracing::warn!(location.id = %location_id, onboarding.id = %id, %error, "an onboarding could not be looked after");
+                false
+            }
             Err(_) => {
                 tracing::error!(location.id = %location_id, onboarding.id = %id, "looking after an onboarding panicked");
-                self.postpone(location_id, id).await;
                 false
             }
         }
+    }
+
+    /// Until the next look, unless what comes of this one sets its own time.
+    async fn postpone(&self, due: DueOnboarding) -> Result<(), Problem> {
+        let core = &self.core;
+        let now = core.clock.now();
+        let postpone = PostponeOnboarding {
+            location_id: due.location_id,
+            id: due.id,
+            now,
+            due_at: next_look(due.updated_at, now),
+        };
+        Ok(core.store.write(postpone).await?)
     }
 
     async fn look(&self, location_id: LocationId, id: OnboardingId) -> Result<bool, Problem> {
@@ -101,8 +121,11 @@ impl Engine {
             return Ok(false);
         };
         let (mut journey, _) = self.journey(location_id, id).await?;
+        if journey.stored.onboarding.state() != StepState::Waiting {
+            return Ok(false);
+        }
         let mut came = false;
-        for name in journey.waiting() {
+        for name in journey.unsettled() {
             if core.halt.is_asked() {
                 break;
             }
@@ -113,43 +136,9 @@ impl Engine {
         }
         Ok(came)
     }
-
-    /// Unless what came of the look has set its own time.
-    async fn postpone(&self, location_id: LocationId, id: OnboardingId) {
-        let core = &self.core;
-        let now = core.clock.now();
-        let stored = core.store.of(location_id).onboarding(id).await;
-        let due_at = match stored {
-            Ok(Some(stored)) => due(&stored.onboarding, now),
-            Ok(None) => return,
-            Err(_) => Some(now + SELDOM),
-        };
-        let postpone = PostponeOnboarding {
-            location_id,
-            id,
-            now,
-            due_at,
-        };
-        if let Err(error) = core.store.write(postpone).await {
-            tracing::warn!(onboarding.id = %id, %error, "an onboarding could not be postponed");
-        }
-    }
 }
 
 impl Journey<'_> {
-    /// The steps that wait, as long as no other needs a person.
-    fn waiting(&self) -> Vec<String> {
-        let onboarding = &self.stored.onboarding;
-        if onboarding.state() != StepState::Waiting {
-            return Vec::new();
-        }
-        let steps = onboarding.steps.iter();
-        steps
-            .filter(|step| step.state == StepState::Waiting)
-            .map(|step| step.name.clone())
-            .collect()
-    }
-
     /// Takes a step again that waits; true if it came further, which is kept. What fails is left to the next
     /// look: nobody asked for it, and the provider may only be slow.
     async fn look(&mut self, name: &str) -> Result<bool, Problem> {
@@ -179,38 +168,20 @@ impl Journey<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::onboarding::{Facts, Step};
-
-    fn waiting(state: StepState) -> Onboarding {
-        Onboarding {
-            location_id: LocationId::generate(),
-            id: OnboardingId::generate(),
-            provider: "meta".to_owned(),
-            route: "meta-keys".to_owned(),
-            name: "Shop".to_owned(),
-            facts: Facts::new(),
-            steps: vec![Step {
-                state,
-                ..Step::open("message")
-            }],
-            channel_id: None,
-            created_at: Timestamp::from_ms(0),
-            updated_at: Timestamp::from_ms(0),
-        }
-    }
+    use crate::domain::onboarding::tests::onboarding;
 
     #[test]
     fn what_waits_is_looked_at_soon_then_seldom_then_no_more() {
-        let onboarding = waiting(StepState::Waiting);
+        let waiting = onboarding(&[StepState::Waiting]);
         let mut now = Timestamp::from_ms(0);
         let mut looks = 0;
-        while let Some(next) = due(&onboarding, now) {
+        while let Some(next) = due(&waiting, now) {
             let pause = next.since(now);
             assert!(pause >= SOON && pause <= SELDOM, "{pause}");
             (now, looks) = (next, looks + 1);
         }
         assert_eq!(
-            due(&onboarding, Timestamp::from_ms(0)),
+            due(&waiting, Timestamp::from_ms(0)),
             Some(Timestamp::from_ms(0) + SOON)
         );
         assert!(now >= Timestamp::from_ms(0) + PATIENCE);
@@ -221,7 +192,7 @@ mod tests {
             StepState::Asking,
             StepState::Open,
         ] {
-            assert_eq!(due(&waiting(state), now), None, "{state:?}");
+            assert_eq!(due(&onboarding(&[state]), now), None, "{state:?}");
         }
     }
 }
