@@ -13,12 +13,12 @@ use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
 use crate::commands::{command, complains, folder, key};
-use crate::database::Database;
+use crate::database::{Database, on_both};
 use stand::{APP_SECRET, Stand, TENANT, TOKEN, WABA};
 
 #[tokio::test]
 async fn a_ticket_is_made_for_a_website_of_the_location_and_no_other() {
-    let stand = Stand::new(Database::sqlite().await).await;
+    let stand = Stand::on(Database::sqlite().await).await;
     let (status, made) = stand
         .ask_ticket(json!({ "origin": TENANT, "name": "Café Mitte" }))
         .await;
@@ -53,7 +53,7 @@ async fn a_ticket_is_made_for_a_website_of_the_location_and_no_other() {
 
 #[tokio::test]
 async fn a_token_of_another_location_makes_no_ticket() {
-    let stand = Stand::new(Database::sqlite().await).await;
+    let stand = Stand::on(Database::sqlite().await).await;
     let elsewhere = stand.another_location().await;
     let token = stand
         .engine
@@ -77,7 +77,7 @@ async fn a_token_of_another_location_makes_no_ticket() {
 
 #[tokio::test]
 async fn the_page_loads_nothing_but_itself_and_facebook_and_stands_in_no_other() {
-    let stand = Stand::new(Database::sqlite().await).await;
+    let stand = Stand::on(Database::sqlite().await).await;
     let word = stand.ticket().await;
     let response = stand.get(&format!("/bridge/start?t={word}")).await;
     let header = |name: &str| {
@@ -128,7 +128,7 @@ async fn the_page_loads_nothing_but_itself_and_facebook_and_stands_in_no_other()
 
 #[tokio::test]
 async fn only_the_page_itself_may_hand_over_what_facebook_gave() {
-    let stand = Stand::new(Database::sqlite().await).await;
+    let stand = Stand::on(Database::sqlite().await).await;
     let word = stand.ticket().await;
     let code = stand.graph.code(TOKEN, None);
     let body = json!({ "ticket": word, "code": code }).to_string();
@@ -187,43 +187,34 @@ async fn only_the_page_itself_may_hand_over_what_facebook_gave() {
     stand.close().await;
 }
 
-async fn of_two_who_use_a_ticket_at_once_one_wins(database: Database) {
-    let stand = Stand::new(database).await;
-    let word = stand.ticket().await;
-    let exchanges = (0..8).map(|_| {
-        let body = json!({ "ticket": word, "code": stand.graph.code(TOKEN, None) });
-        let stand = &stand;
-        async move { stand.post("/bridge/exchange", &body).await }
-    });
-    let answers = futures_util::future::join_all(exchanges).await;
-    let won = answers
-        .iter()
-        .filter(|(status, _)| *status == StatusCode::ACCEPTED)
-        .count();
-    let lost = answers.iter().filter(|(status, answer)| {
-        *status == StatusCode::GONE && answer["error"]["code"] == "ticket_used"
-    });
-    assert_eq!((won, lost.count()), (1, 7), "{answers:?}");
-    let connected = stand.followed(&word).await;
-    assert_eq!(connected["state"], "connected", "{connected}");
-    assert_eq!(stand.onboardings().await, 1);
-    assert_eq!(stand.channels().await.len(), 1);
-    stand.close().await;
-}
-
-#[tokio::test]
-async fn of_two_who_use_a_ticket_at_once_one_wins_on_sqlite() {
-    of_two_who_use_a_ticket_at_once_one_wins(Database::sqlite().await).await;
-}
-
-#[tokio::test]
-async fn of_two_who_use_a_ticket_at_once_one_wins_on_postgres() {
-    of_two_who_use_a_ticket_at_once_one_wins(Database::postgres().await).await;
+on_both! {
+    async fn of_two_who_use_a_ticket_at_once_one_wins(stand: Stand) {
+        let word = stand.ticket().await;
+        let exchanges = (0..8).map(|_| {
+            let body = json!({ "ticket": word, "code": stand.graph.code(TOKEN, None) });
+            let stand = &stand;
+            async move { stand.post("/bridge/exchange", &body).await }
+        });
+        let answers = futures_util::future::join_all(exchanges).await;
+        let won = answers
+            .iter()
+            .filter(|(status, _)| *status == StatusCode::ACCEPTED)
+            .count();
+        let lost = answers.iter().filter(|(status, answer)| {
+            *status == StatusCode::GONE && answer["error"]["code"] == "ticket_used"
+        });
+        assert_eq!((won, lost.count()), (1, 7), "{answers:?}");
+        let connected = stand.followed(&word).await;
+        assert_eq!(connected["state"], "connected", "{connected}");
+        assert_eq!(stand.onboardings().await, 1);
+        assert_eq!(stand.channels().await.len(), 1);
+        stand.close().await;
+    }
 }
 
 #[tokio::test]
 async fn a_ticket_works_for_ten_minutes_and_its_outcome_is_told_for_an_hour() {
-    let stand = Stand::new(Database::sqlite().await).await;
+    let stand = Stand::on(Database::sqlite().await).await;
     let (late, used) = (stand.ticket().await, stand.ticket().await);
     let body = json!({ "ticket": used, "code": stand.graph.code(TOKEN, None) });
     assert_eq!(
@@ -273,7 +264,7 @@ async fn a_ticket_works_for_ten_minutes_and_its_outcome_is_told_for_an_hour() {
 
 #[tokio::test]
 async fn a_ticket_ends_with_its_website_and_with_its_location() {
-    let stand = Stand::new(Database::sqlite().await).await;
+    let stand = Stand::on(Database::sqlite().await).await;
     let word = stand.ticket().await;
     let body = json!({ "ticket": word, "code": stand.graph.code(TOKEN, None) });
     stand
@@ -296,7 +287,7 @@ async fn a_ticket_ends_with_its_website_and_with_its_location() {
 
 #[tokio::test]
 async fn a_hundred_newer_tickets_make_an_old_one_go() {
-    let stand = Stand::new(Database::sqlite().await).await;
+    let stand = Stand::on(Database::sqlite().await).await;
     let oldest = stand.ticket().await;
     let second = stand.ticket().await;
     for _ in 0..99 {
@@ -328,7 +319,7 @@ async fn a_hundred_newer_tickets_make_an_old_one_go() {
 
 #[tokio::test]
 async fn what_the_page_is_told_of_an_onboarding_holds_nothing_that_was_given_or_found() {
-    let stand = Stand::new(Database::sqlite().await).await;
+    let stand = Stand::on(Database::sqlite().await).await;
     let word = stand.ticket().await;
     let code = stand.graph.code(TOKEN, Some("https://elsewhere.example/"));
     let callback = format!("{}/bridge/callback", stand.public_url);

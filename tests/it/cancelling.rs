@@ -19,13 +19,13 @@ use rejoinder_engine::domain::ids::LocationId;
 use rejoinder_engine::domain::time::Timestamp;
 use rejoinder_engine::store::Store;
 use rejoinder_engine::{AcceptError, Accepted, Engine, LocationChange};
-use sea_orm::{ConnectionTrait, DbBackend, Statement};
+use sea_orm::DbBackend;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use crate::chance::Chance;
 use crate::checker::{Acknowledged, Evidence, breaches, open_work};
-use crate::database::{Database, on_both};
+use crate::database::{Database, on_both, row};
 use crate::effort::{often, say};
 use crate::house::{APP_SECRET, House};
 use crate::world::{Customer, World, signed};
@@ -299,10 +299,7 @@ async fn expect_no_transaction(store: &Store) {
 }
 
 async fn number(store: &Store, text: &str, column: &str) -> i64 {
-    let connection = store.connection();
-    let statement = Statement::from_string(connection.get_database_backend(), text);
-    let row = connection.query_one_raw(statement).await;
-    let row = row.expect("the database answers").expect("a row");
+    let row = row(store, text).await;
     row.try_get("", column)
         .or_else(|_| row.try_get("", column).map(|n: i32| n.into()))
         .expect("a number")

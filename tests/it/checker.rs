@@ -11,6 +11,8 @@ use rejoinder_engine::domain::inbound::Stage;
 use rejoinder_engine::store::{DeliveryFilter, RunRow, Store};
 use sea_orm::{ConnectionTrait, Statement};
 
+use crate::database::cell;
+
 /// Rows that are read at once.
 const PAGE: u64 = 1_000;
 /// More deliveries than any run makes.
@@ -47,14 +49,8 @@ pub(crate) async fn open_work(store: &Store) -> i64 {
          AND flags NOT LIKE '%left_in_doubt%') + \
         (SELECT COUNT(*) FROM rejoinder_timer) + \
         (SELECT COUNT(*) FROM rejoinder_request WHERE state = 'open') + \
-        (SELECT COUNT(*) FROM rejoinder_fanout WHERE state = 'open') AS n";
-    let connection = store.connection();
-    let statement = Statement::from_string(connection.get_database_backend(), text);
-    let row = connection
-        .query_one_raw(statement)
-        .await
-        .expect("the database answers");
-    row.expect("a row").try_get("", "n").expect("a number")
+        (SELECT COUNT(*) FROM rejoinder_fanout WHERE state = 'open')";
+    cell(store, text).await
 }
 
 /// What of the promise is broken, a sentence each.

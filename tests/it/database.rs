@@ -1,7 +1,7 @@
 //! A database of a test's own: an SQLite file, or a database of the PostgreSQL that `tests/run` starts.
 
 use rejoinder_engine::store::Store;
-use sea_orm::ConnectionTrait;
+use sea_orm::{ConnectionTrait, QueryResult, Statement, TryGetable};
 use tempfile::TempDir;
 
 /// Where `tests/run` says that its PostgreSQL is.
@@ -81,23 +81,39 @@ impl Database {
     }
 }
 
-/// Runs every test on both databases: `name::sqlite` and `name::postgres`.
+/// The one row that SQL gives.
+pub(crate) async fn row(store: &Store, text: &str) -> QueryResult {
+    let connection = store.connection();
+    let statement = Statement::from_string(connection.get_database_backend(), text);
+    let row = connection.query_one_raw(statement).await;
+    row.expect("the database answers").expect("a row")
+}
+
+/// The first column of it.
+pub(crate) async fn cell<T: TryGetable>(store: &Store, text: &str) -> T {
+    row(store, text)
+        .await
+        .try_get_by_index(0)
+        .expect("a value of this type")
+}
+
+/// Runs every test on both databases, in a scene that has `on(Database)`: `name::sqlite` and `name::postgres`.
 macro_rules! on_both {
-    ($($(#[$doc:meta])* async fn $name:ident($world:ident: World) $body:block)*) => {$(
+    ($($(#[$doc:meta])* async fn $name:ident($scene:ident: $kind:ident) $body:block)*) => {$(
         $(#[$doc])*
         mod $name {
             use super::*;
 
-            async fn run($world: World) $body
+            async fn run($scene: $kind) $body
 
             #[tokio::test]
             async fn sqlite() {
-                run(World::on($crate::database::Database::sqlite().await).await).await;
+                run($kind::on($crate::database::Database::sqlite().await).await).await;
             }
 
             #[tokio::test]
             async fn postgres() {
-                run(World::on($crate::database::Database::postgres().await).await).await;
+                run($kind::on($crate::database::Database::postgres().await).await).await;
             }
         }
     )*};

@@ -17,7 +17,7 @@ use sea_orm::{ConnectionTrait, DbBackend};
 use serde_json::{Value, json};
 
 use crate::checker::open_work;
-use crate::database::Database;
+use crate::database::{Database, cell};
 use crate::effort::{often, say};
 use crate::house::{APP_SECRET, House};
 
@@ -196,12 +196,7 @@ impl Scene {
 
 /// Timers that have not fired.
 async fn timers(store: &Store) -> i64 {
-    let connection = store.connection();
-    let text = "SELECT COUNT(*) AS n FROM rejoinder_timer";
-    let statement = sea_orm::Statement::from_string(connection.get_database_backend(), text);
-    let row = connection.query_one_raw(statement).await;
-    let row = row.expect("the database answers").expect("a row");
-    row.try_get("", "n").expect("a number")
+    cell(store, "SELECT COUNT(*) FROM rejoinder_timer").await
 }
 
 async fn drain(database: Database) {
@@ -267,16 +262,12 @@ async fn drain(database: Database) {
 
 /// Events and timers that are older than the start.
 async fn piled_up(store: &Store) -> i64 {
-    let connection = store.connection();
     let text = "SELECT (SELECT COUNT(*) FROM rejoinder_event WHERE state = 'pending' AND kind = 'timer') \
         + (SELECT COUNT(*) FROM rejoinder_event WHERE state = 'pending' AND payload LIKE '% waits %') \
         + (SELECT COUNT(*) FROM rejoinder_delivery WHERE state IN ('ready', 'sending') \
            AND content NOT LIKE '% is live%') \
-        + (SELECT COUNT(*) FROM rejoinder_timer) AS n";
-    let statement = sea_orm::Statement::from_string(connection.get_database_backend(), text);
-    let row = connection.query_one_raw(statement).await;
-    let row = row.expect("the database answers").expect("a row");
-    row.try_get("", "n").expect("a number")
+        + (SELECT COUNT(*) FROM rejoinder_timer)";
+    cell(store, text).await
 }
 
 mod heavy {

@@ -188,7 +188,7 @@ impl Scene {
 
     /// Waits until the program answers; false if it ended instead.
     pub(crate) async fn ready(&self, program: &mut Program) -> bool {
-        let url = format!("http://{}/readyz", self.port.address());
+        let url = self.url("/readyz");
         let began_at = Instant::now();
         while began_at.elapsed() < PATIENCE {
             let answer = self.client.get(&url).send().await;
@@ -310,10 +310,16 @@ impl Scene {
         Ok(answer)
     }
 
+    fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.port.address())
+    }
+
     /// Asks the program's API something.
     pub(crate) async fn ask(&self, path: &str) -> reqwest::Result<Response> {
-        let url = format!("http://{}{path}", self.port.address());
-        let request = self.client.get(url).bearer_auth(self.token.expose());
+        let request = self
+            .client
+            .get(self.url(path))
+            .bearer_auth(self.token.expose());
         request.send().await
     }
 

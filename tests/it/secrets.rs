@@ -8,21 +8,13 @@ use rejoinder_engine::{
     ChannelChange, EndpointChange, Engine, Given, NewEndpoint, NewOnboarding, Problem,
     ShownCredentials, store,
 };
-use sea_orm::{ConnectionTrait as _, Statement};
+use sea_orm::ConnectionTrait as _;
 use serde_json::json;
 
 use crate::commands;
 use crate::crm::Crm;
-use crate::database::on_both;
+use crate::database::{cell, on_both};
 use crate::world::{ADA, BEN, World, connect, number};
-
-/// What SQL says of one row, as text.
-async fn read(engine: &Engine, text: &str) -> String {
-    let connection = engine.store().connection();
-    let statement = Statement::from_string(connection.get_database_backend(), text);
-    let row = connection.query_one_raw(statement).await.expect("it runs");
-    row.expect("a row").try_get_by_index(0).expect("a text")
-}
 
 /// Somebody with a hand in the database changes it; the engine looks at its set-up anew.
 async fn tamper(world: &World, text: &str) {
@@ -83,7 +75,7 @@ on_both! {
             format!("UPDATE rejoinder_channel SET {column} = {value} WHERE key = '{key}'")
         };
         for (key, id) in [("2000000000001", beside), ("2000000000002", elsewhere)] {
-            let before = read(engine, &format!("SELECT {}", credentials(key))).await;
+            let before: String = cell(engine.store(), &format!("SELECT {}", credentials(key))).await;
             // Of another row, and for the second of another location as well.
             tamper(&world, &set(key, "credentials", &own)).await;
             assert!(is_out_of_order(&world, id).await, "{key}");
@@ -101,7 +93,7 @@ on_both! {
             assert!(!is_out_of_order(&world, id).await, "{key}");
         }
         // Of an older version.
-        let before = read(engine, &format!("SELECT {}", credentials("2000000000001"))).await;
+        let before: String = cell(engine.store(), &format!("SELECT {}", credentials("2000000000001"))).await;
         let change = ChannelChange {
             credentials: [("access_token", Secret::new("another-token-of-the-channel"))].into_iter().collect(),
             ..ChannelChange::default()
@@ -143,7 +135,7 @@ on_both! {
         let set = |column: &str, value: &str| {
             format!("UPDATE rejoinder_onboarding SET {column} = {value} WHERE name = 'EAAGother'")
         };
-        let before = read(engine, &format!("SELECT {}", secrets("EAAGother"))).await;
+        let before: String = cell(engine.store(), &format!("SELECT {}", secrets("EAAGother"))).await;
         assert!(!before.contains("EAAG"), "{before}");
         tamper(&world, &set("secrets", &secrets("EAAGone"))).await;
         assert!(matches!(resume(1).await, Err(Problem::Store(store::Error::Sealed(_)))));
@@ -173,7 +165,7 @@ on_both! {
         let set = |column: &str, value: &str| {
             format!("UPDATE rejoinder_endpoint SET {column} = {value} WHERE name = 'crm'")
         };
-        let before = read(engine, &format!("SELECT {}", headers("crm"))).await;
+        let before: String = cell(engine.store(), &format!("SELECT {}", headers("crm"))).await;
         let credentials = "(SELECT credentials FROM rejoinder_channel)";
         for moved in [headers("other"), credentials.to_owned()] {
             tamper(&world, &set("headers", &moved)).await;

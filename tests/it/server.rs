@@ -8,79 +8,70 @@ use reqwest::{Method, StatusCode};
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use crate::database::Database;
+use crate::database::{Database, on_both};
 use crate::house::{APP_SECRET, House};
 
-async fn the_main_job_by_http(database: Database) {
-    let house = House::on(database).await;
-    let location = house
-        .created(
-            "/locations",
-            json!({ "name": "Casa Lima", "time_zone": "Europe/Berlin" }),
-        )
-        .await;
-    let number = house.number(&location).await;
-    let source = r#"fn on_message(chat, message) { chat.reply(`You said ${message.text}.`); }"#;
-    house.publish(&location, source).await;
+on_both! {
+    async fn the_main_job_by_http(house: House) {
+        let location = house
+            .created(
+                "/locations",
+                json!({ "name": "Casa Lima", "time_zone": "Europe/Berlin" }),
+            )
+            .await;
+        let number = house.number(&location).await;
+        let source = r#"fn on_message(chat, message) { chat.reply(`You said ${message.text}.`); }"#;
+        house.publish(&location, source).await;
 
-    let pushed = number
-        .customer_says("Ada", "+5511987654321", "hello")
-        .await
-        .expect("an answer");
-    assert_eq!(pushed.status, 200);
-    let answers = tokio::time::timeout(Duration::from_secs(10), house.simulator.wait_for(1))
-        .await
-        .expect("a reply");
-    assert_eq!(answers[0].summary.text, "You said hello.");
-    house.simulator.settled().await;
+        let pushed = number
+            .customer_says("Ada", "+5511987654321", "hello")
+            .await
+            .expect("an answer");
+        assert_eq!(pushed.status, 200);
+        let answers = tokio::time::timeout(Duration::from_secs(10), house.simulator.wait_for(1))
+            .await
+            .expect("a reply");
+        assert_eq!(answers[0].summary.text, "You said hello.");
+        house.simulator.settled().await;
 
-    // The statuses come by webhook: what the API tells of the delivery follows.
-    let delivered = async {
-        loop {
-            let (_, answer) = house
-                .api(
-                    Method::GET,
-                    &format!("/locations/{location}/deliveries"),
-                    None,
-                )
-                .await;
-            if answer["deliveries"][0]["state"] == "delivered" {
-                return;
+        // The statuses come by webhook: what the API tells of the delivery follows.
+        let delivered = async {
+            loop {
+                let (_, answer) = house
+                    .api(
+                        Method::GET,
+                        &format!("/locations/{location}/deliveries"),
+                        None,
+                    )
+                    .await;
+                if answer["deliveries"][0]["state"] == "delivered" {
+                    return;
+                }
+                tokio::time::sleep(Duration::from_millis(20)).await;
             }
-            tokio::time::sleep(Duration::from_millis(20)).await;
+        };
+        tokio::time::timeout(Duration::from_secs(10), delivered)
+            .await
+            .expect("the status arrives");
+        let (_, answer) = house
+            .api(
+                Method::GET,
+                &format!("/locations/{location}/events?limit=10"),
+                None,
+            )
+            .await;
+        let first = &answer["events"][0];
+        for (field, value) in [
+            ("direction", "in"),
+            ("kind", "text"),
+            ("text", "hello"),
+            ("from", "+5511987654321"),
+        ] {
+            assert_eq!(first[field], value, "{first}");
         }
-    };
-    tokio::time::timeout(Duration::from_secs(10), delivered)
-        .await
-        .expect("the status arrives");
-    let (_, answer) = house
-        .api(
-            Method::GET,
-            &format!("/locations/{location}/events?limit=10"),
-            None,
-        )
-        .await;
-    let first = &answer["events"][0];
-    for (field, value) in [
-        ("direction", "in"),
-        ("kind", "text"),
-        ("text", "hello"),
-        ("from", "+5511987654321"),
-    ] {
-        assert_eq!(first[field], value, "{first}");
+        assert_eq!(first["provider_id"], pushed.id);
+        house.close().await;
     }
-    assert_eq!(first["provider_id"], pushed.id);
-    house.close().await;
-}
-
-#[tokio::test]
-async fn the_main_job_by_http_on_sqlite() {
-    the_main_job_by_http(Database::sqlite().await).await;
-}
-
-#[tokio::test]
-async fn the_main_job_by_http_on_postgres() {
-    the_main_job_by_http(Database::postgres().await).await;
 }
 
 #[tokio::test]

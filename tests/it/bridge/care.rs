@@ -14,7 +14,7 @@ use crate::database::Database;
 
 #[tokio::test]
 async fn the_names_from_before_lead_to_the_page() {
-    let stand = Stand::new(Database::sqlite().await).await;
+    let stand = Stand::on(Database::sqlite().await).await;
     for (path, place) in [
         ("/whatsapp-bridge?t=abc", "bridge/start?t=abc"),
         ("/whatsapp-bridge/?t=abc", "../bridge/start?t=abc"),
@@ -36,7 +36,7 @@ async fn the_names_from_before_lead_to_the_page() {
 
 #[tokio::test]
 async fn a_location_names_no_websites_of_its_own() {
-    let stand = Stand::new(Database::sqlite().await).await;
+    let stand = Stand::on(Database::sqlite().await).await;
     let location_id = stand.location.parse().expect("an id");
     let token = stand.engine.create_token("theirs", Some(location_id)).await;
     let token = token.expect("a token").1;
@@ -63,7 +63,7 @@ async fn a_location_names_no_websites_of_its_own() {
 
 #[tokio::test]
 async fn a_stop_waits_for_the_step_and_whoever_looks_has_the_rest_taken() {
-    let stand = Stand::new(Database::sqlite().await).await;
+    let stand = Stand::on(Database::sqlite().await).await;
     let slow = Fault::Delay(Span::seconds(1));
     let is_asked = Arc::new(AtomicBool::new(false));
     let asked = Arc::clone(&is_asked);

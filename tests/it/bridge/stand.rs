@@ -50,7 +50,7 @@ pub(crate) struct Stand {
 }
 
 impl Stand {
-    pub(crate) async fn new(database: Database) -> Self {
+    pub(crate) async fn on(database: Database) -> Self {
         Self::with(database, |_| {}).await
     }
 

@@ -10,13 +10,13 @@ use rejoinder_engine::domain::ids::LocationId;
 use rejoinder_engine::domain::onboarding::{Onboarding, StepState};
 use rejoinder_engine::domain::time::Span;
 use rejoinder_engine::{Engine, Given, NewOnboarding};
-use sea_orm::{ConnectionTrait as _, Statement};
+use sea_orm::ConnectionTrait as _;
 
 use super::{meta, twilio};
 use crate::bridge::stand::{self, Stand};
-use crate::database::{Database, on_both};
+use crate::database::{cell, on_both};
 use crate::desk::Desk;
-use crate::world::{World, signed};
+use crate::world::{World, number, signed};
 
 /// When what has just begun to wait is looked at.
 const SOON: Span = Span::seconds(6);
@@ -54,67 +54,12 @@ async fn listed(engine: &Engine, location_id: LocationId) -> Onboarding {
 
 /// What of its secrets an onboarding still holds.
 async fn sealed(engine: &Engine) -> String {
-    let connection = engine.store().connection();
-    let text = "SELECT secrets FROM rejoinder_onboarding";
-    let statement = Statement::from_string(connection.get_database_backend(), text);
-    let row = connection.query_one_raw(statement).await.expect("it runs");
-    row.expect("a row").try_get_by_index(0).expect("a text")
+    cell(engine.store(), "SELECT secrets FROM rejoinder_onboarding").await
 }
 
 async fn look(engine: &Engine) -> usize {
     let came = engine.look_after_onboardings().await;
     came.expect("the database works")
-}
-
-async fn is_done_when_the_first_message_comes(database: Database) {
-    let stand = Stand::new(database).await;
-    let engine = &stand.engine;
-    let location_id = stand.location.parse().expect("an id");
-    let secret = ("access_token", stand::TOKEN);
-    let begun = begin(engine, location_id, "meta-signup", &[], secret).await;
-    stand.clock.advance(SOON);
-    assert_eq!(look(engine).await, 0);
-    assert_eq!(listed(engine, location_id).await, begun, "nothing is noted");
-    assert!(!sealed(engine).await.is_empty());
-
-    let arrival = Arrival {
-        name: "Ana",
-        phone: "5511987654321",
-        user_id: None,
-        id: "wamid.first",
-        at: engine.now(),
-        context: None,
-    };
-    let number = Registration {
-        webhook_url: String::new(),
-        app_secret: stand::APP_SECRET.into(),
-        phone_number_id: stand::NUMBER.into(),
-        waba_id: stand::WABA.into(),
-        display_phone: "4930901820".into(),
-        access_token: None,
-    };
-    let body = text_message(&number, &arrival, &begun.facts["test_word"]);
-    let webhook = signed(stand::APP_SECRET, &body);
-    let accepted = engine.accept("meta", &webhook).await;
-    accepted.expect("it is accepted");
-    stand.clock.advance(SOON);
-    assert_eq!(look(engine).await, 1);
-    let done = listed(engine, location_id).await;
-    assert_eq!(done.state(), StepState::Done, "{done:#?}");
-    assert_eq!(sealed(engine).await, "", "the channel keeps them");
-    stand.clock.advance(Span::days(8));
-    assert_eq!(look(engine).await, 0);
-    stand.close().await;
-}
-
-#[tokio::test]
-async fn an_onboarding_is_done_when_the_first_message_comes_on_sqlite() {
-    is_done_when_the_first_message_comes(Database::sqlite().await).await;
-}
-
-#[tokio::test]
-async fn an_onboarding_is_done_when_the_first_message_comes_on_postgres() {
-    is_done_when_the_first_message_comes(Database::postgres().await).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -152,6 +97,42 @@ fn meets(world: &World, fault: Fault) {
 }
 
 on_both! {
+    async fn an_onboarding_is_done_when_the_first_message_comes(stand: Stand) {
+        let engine = &stand.engine;
+        let location_id = stand.location.parse().expect("an id");
+        let secret = ("access_token", stand::TOKEN);
+        let begun = begin(engine, location_id, "meta-signup", &[], secret).await;
+        stand.clock.advance(SOON);
+        assert_eq!(look(engine).await, 0);
+        assert_eq!(listed(engine, location_id).await, begun, "nothing is noted");
+        assert!(!sealed(engine).await.is_empty());
+
+        let arrival = Arrival {
+            name: "Ana",
+            phone: "5511987654321",
+            user_id: None,
+            id: "wamid.first",
+            at: engine.now(),
+            context: None,
+        };
+        let number = Registration {
+            waba_id: stand::WABA.into(),
+            ..number(stand::NUMBER, "4930901820")
+        };
+        let body = text_message(&number, &arrival, &begun.facts["test_word"]);
+        let webhook = signed(stand::APP_SECRET, &body);
+        let accepted = engine.accept("meta", &webhook).await;
+        accepted.expect("it is accepted");
+        stand.clock.advance(SOON);
+        assert_eq!(look(engine).await, 1);
+        let done = listed(engine, location_id).await;
+        assert_eq!(done.state(), StepState::Done, "{done:#?}");
+        assert_eq!(sealed(engine).await, "", "the channel keeps them");
+        stand.clock.advance(Span::days(8));
+        assert_eq!(look(engine).await, 0);
+        stand.close().await;
+    }
+
     async fn the_provider_is_asked_ever_less_often(world: World) {
         let engine = &world.engine;
         let begun = unlisted_sender(&world).await;
@@ -227,10 +208,8 @@ on_both! {
         }
         assert_eq!(world.simulator.counters().requests, before, "it does not open");
         let overdue = "SELECT COUNT(*) FROM rejoinder_onboarding WHERE due_at <= ";
-        let text = format!("{overdue}{}", engine.now().ms());
-        let statement = Statement::from_string(connection.get_database_backend(), text);
-        let row = connection.query_one_raw(statement).await.expect("it runs");
-        let overdue: i64 = row.expect("a row").try_get_by_index(0).expect("a number");
+        let overdue = format!("{overdue}{}", engine.now().ms());
+        let overdue: i64 = cell(engine.store(), &overdue).await;
         assert_eq!(overdue, 0, "it waits its turn");
         let resumed = engine.continue_onboarding(world.location_id, begun.id, Given::default());
         resumed.await.expect_err("a person is told");

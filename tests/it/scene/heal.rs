@@ -48,11 +48,10 @@ impl Scene {
     /// it is sent once more.
     async fn end_doubts(&self, store: &Store) {
         for id in self.tell_of_doubts(store).await {
-            let url = format!(
-                "http://{}/api/v1/locations/{}/deliveries/{id}/again",
-                self.port.address(),
-                self.location_id
-            );
+            let location_id = self.location_id;
+            let url = self.url(&format!(
+                "/api/v1/locations/{location_id}/deliveries/{id}/again"
+            ));
             let request = self.client.post(url).bearer_auth(self.token.expose());
             let judged = request.send().await.expect("the program answers");
             assert!(judged.status().is_success(), "{}", judged.status());
